@@ -1,0 +1,27 @@
+"""The parts that every action may use, put together once by `app.py` and passed by hand."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from packhouse.settings import Settings
+from packhouse.storage.blobs import Blobs
+from packhouse.storage.database import Database
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Packhouse:
+    settings: Settings
+    database: Database
+    blobs: Blobs
+    clock: Callable[[], datetime] = utc_now
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where uploads and indexes are written before they are kept: the blobs' own disk, if it is one."""
+        return self.settings.data_dir.absolute() / "spool"

@@ -1,0 +1,100 @@
+"""Add a package file to a channel."""
+
+import orjson
+from sqlalchemy import Connection
+
+from packhouse.actions.packhouse import Packhouse
+from packhouse.actions.settle import Change, settle
+from packhouse.domain.access import Actor, Permission, require
+from packhouse.domain.artifacts import Digests, Entry, PackageFacts
+from packhouse.domain.channels import Channel
+from packhouse.domain.events import EventType
+from packhouse.errors import Conflict, Frozen
+from packhouse.formats.conda.package import read_package
+from packhouse.formats.conda.records import make_record
+from packhouse.storage import artifacts, blob_rows, channels, entries, events
+from packhouse.storage.blobs import Spool
+from packhouse.storage.database import retried
+
+
+def require_publish(actor: Actor, channel: Channel) -> None:
+    """What is asked before the first byte of an upload is read, and again in its transaction."""
+    require(actor, Permission.ARTIFACT_CREATE, channel)
+    require_thawed(channel)
+
+
+def require_thawed(channel: Channel) -> None:
+    if channel.is_frozen:
+        raise Frozen(f"Channel {channel.path} is frozen. Unfreeze it to change what is in it.")
+
+
+def publish(
+    packhouse: Packhouse, actor: Actor, channel_path: str, filename: str, spool: Spool, digests: Digests
+) -> tuple[Entry, bool]:
+    """Add the spooled file to the channel; answer its entry, and whether it is new there.
+
+    The blob goes first: it is named by its digest, so if what follows fails, it harms nobody and `sweep`
+    removes it. The rest is one transaction. The same bytes again are answered as existing; raises
+    Conflict for other bytes under the same name, InvalidPackage for a file that is no sound package.
+    """
+    with packhouse.database.reading() as connection:
+        channel = channels.get(connection, channel_path)
+        require_publish(actor, channel)
+    facts = read_package(spool.file, filename)
+    with packhouse.database.reading() as connection:
+        if existing := _existing(connection, channel, facts, digests):
+            return existing, False
+    _keep(packhouse, digests, spool)
+    return _record(packhouse, actor, channel_path, facts, digests)
+
+
+def _keep(packhouse: Packhouse, digests: Digests, spool: Spool) -> None:
+    with packhouse.database.transaction(quiet=True) as connection:
+        blob_rows.claim(connection, digests.sha256, digests.size, packhouse.clock())
+    packhouse.blobs.keep_file(digests, spool.path)
+
+
+@retried
+def _record(
+    packhouse: Packhouse, actor: Actor, channel_path: str, facts: PackageFacts, digests: Digests
+) -> tuple[Entry, bool]:
+    with packhouse.database.transaction() as connection:
+        now = packhouse.clock()
+        channel = channels.get(connection, channel_path)
+        channels.lock(connection, [channel.id], now)
+        require_publish(actor, channels.get(connection, channel_path))
+        if existing := _existing(connection, channel, facts, digests):
+            return existing, False
+        artifact_id = _artifact(packhouse, connection, facts, digests)
+        new = entries.addition(artifact_id, facts, actor.user_id)
+        entries.add(connection, channel.id, [new], now)
+        settle(connection, channel.id, [Change(facts.family, facts.name, facts.subdir, +1)], now)
+        data = {"ckey": facts.ckey, "artifact_family": facts.family, "sha256": digests.sha256}
+        events.record(connection, now, EventType.ARTIFACT_PUBLISHED, actor, channel, data)
+        entry = entries.find(connection, channel.id, facts.ckey)
+        assert entry is not None
+        return entry, True
+
+
+def _existing(
+    connection: Connection, channel: Channel, facts: PackageFacts, digests: Digests
+) -> Entry | None:
+    entry = entries.find(connection, channel.id, facts.ckey)
+    if entry is None or entry.artifact.digests.sha256 == digests.sha256:
+        return entry
+    raise Conflict(
+        f"'{facts.ckey}' is already in channel '{channel.path}' with SHA-256 {entry.artifact.digests.sha256}; "
+        f"the file sent has {digests.sha256}. Give the new build another build number, or remove the old one."
+    )
+
+
+def _artifact(packhouse: Packhouse, connection: Connection, facts: PackageFacts, digests: Digests) -> int:
+    blob_rows.confirm(connection, digests.sha256)
+    existing = artifacts.find(connection, digests.sha256, facts.ckey)
+    if existing is not None:
+        return existing
+    record = make_record(facts, digests)
+    run_exports = orjson.dumps(facts.run_exports, option=orjson.OPT_SORT_KEYS)
+    return artifacts.add(
+        connection, facts, digests, (record.body, record.splice, run_exports), packhouse.clock()
+    )

@@ -1,0 +1,75 @@
+"""What a change of entries brings along in the same transaction: revisions, package sums and shards.
+
+So these can never disagree with the entries, however the process ends. The cost is that of the names
+touched; the documents that grow with the channel follow behind (`reindex`).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from packhouse.formats.conda.records import with_indexed_timestamp
+from packhouse.formats.conda.repodata import IndexRow
+from packhouse.formats.conda.shards import pack_shard, shard_digest
+from packhouse.formats.conda.versions import release_order
+from packhouse.storage import entries, packages, revisions, shards
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry that was added (+1) to a channel or removed (-1) from it."""
+
+    family: str
+    name: str
+    subdir: str
+    added: int
+
+
+def settle(connection: Connection, channel_id: int, changes: Iterable[Change], now: datetime) -> None:
+    """Bring everything that is visible at once up to the entries. The channel must be locked."""
+    numbers: Counter[str] = Counter()
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    touched: set[tuple[str, str]] = set()
+    for change in changes:
+        numbers[change.subdir] += change.added
+        names[change.subdir].add(change.name)
+        touched.add((change.family, change.name))
+    for family, name in sorted(touched):
+        sum_up(connection, channel_id, family, name, now)
+    for subdir in sorted(names):
+        revision = revisions.bump(connection, channel_id, subdir, numbers[subdir], now)
+        reshard(connection, channel_id, subdir, names[subdir], revision, now)
+    revisions.bump(connection, channel_id, revisions.ROOT, 0, now)
+
+
+def sum_up(connection: Connection, channel_id: int, family: str, name: str, now: datetime) -> None:
+    """Write a package's sums again from its entries; without any, the package is gone."""
+    rows = entries.versions(connection, channel_id, family, name)
+    if not rows:
+        packages.remove(connection, channel_id, family, name)
+        return
+    rows.sort(key=lambda row: release_order(row.version, row.build_number), reverse=True)
+    packages.put(connection, channel_id, family, name, rows, now)
+
+
+def reshard(
+    connection: Connection, channel_id: int, subdir: str, names: set[str], revision: int, now: datetime
+) -> None:
+    """Make the shards of some names again; a name without entries leaves the shard index."""
+    rows = entries.of_names(connection, channel_id, subdir, sorted(names))
+    rows.sort(key=lambda row: row.name)
+    for name in names:
+        shards.replace(connection, channel_id, subdir, name, revision, now)
+    for name, of_name in groupby(rows, key=lambda row: str(row.name)):
+        body = pack_shard(index_row(row) for row in of_name)
+        shards.put(connection, channel_id, subdir, name, shard_digest(body), body, revision)
+
+
+def index_row(row: Row[Any]) -> IndexRow:
+    record = with_indexed_timestamp(row.record, row.record_splice, row.indexed_timestamp)
+    return IndexRow(row.filename, record, row.run_exports)

@@ -1,0 +1,97 @@
+"""Puts the pieces together, once: settings, then the parts, then the web application, the worker, or both."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from packhouse.actions.downloads import Downloads
+from packhouse.actions.packhouse import Packhouse
+from packhouse.actions.users import ensure_first_admin
+from packhouse.errors import Invalid
+from packhouse.settings import Settings
+from packhouse.storage.blobs import open_blobs
+from packhouse.storage.database import Database
+from packhouse.web.server import Addresses
+
+Announce = Callable[[Addresses, str | None], None]
+
+
+def build(settings: Settings) -> Packhouse:
+    """The parts, on a database of the newest schema, with nothing started."""
+    data_dir = settings.data_dir.absolute()
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Invalid(f"The data directory '{data_dir}' cannot be made: {error.strerror}.") from error
+    database = Database(settings.effective_database_url)
+    database.migrate()
+    blobs = open_blobs(settings.effective_blob_url, settings.blob_options)
+    return Packhouse(settings, database, blobs)
+
+
+def run_serve(settings: Settings, announce: Announce) -> None:
+    """Serve until a signal; jobs run in this process too unless the settings leave them to a worker."""
+    from packhouse.web.application import Application
+    from packhouse.web.server import serve
+
+    with ExitStack() as running:
+        packhouse = running.enter_context(_built(settings))
+        password = ensure_first_admin(packhouse)
+        downloads = running.enter_context(_counted_downloads(packhouse))
+        running.enter_context(_jobs(packhouse, run=settings.worker))
+        application = Application(packhouse, downloads)
+        serve(application, settings, lambda addresses: announce(addresses, password))
+
+
+def run_worker(settings: Settings) -> None:
+    """Run jobs until a signal."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with _built(settings) as packhouse, _jobs(packhouse, run=True):
+        stop.wait()
+
+
+@contextmanager
+def _built(settings: Settings) -> Iterator[Packhouse]:
+    packhouse = build(settings)
+    try:
+        yield packhouse
+    finally:
+        packhouse.database.close()
+
+
+@contextmanager
+def _jobs(packhouse: Packhouse, run: bool) -> Iterator[None]:
+    from packhouse.jobs.dispatcher import Dispatcher
+    from packhouse.jobs.runner import JobRunner
+
+    runner, dispatcher = JobRunner(packhouse), Dispatcher(packhouse)
+    if run:
+        runner.start()
+    dispatcher.start()
+    try:
+        yield
+    finally:
+        dispatcher.stop()
+        if run:
+            runner.stop()
+
+
+@contextmanager
+def _counted_downloads(packhouse: Packhouse) -> Iterator[Downloads]:
+    downloads, stop = Downloads(packhouse), threading.Event()
+
+    def flush_regularly() -> None:
+        while not stop.wait(packhouse.settings.download_seconds):
+            downloads.flush()
+
+    thread = threading.Thread(target=flush_regularly, name="downloads", daemon=True)
+    thread.start()
+    try:
+        yield downloads
+    finally:
+        stop.set()
+        thread.join()
+        downloads.flush()

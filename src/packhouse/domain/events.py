@@ -1,0 +1,33 @@
+"""An event: who did what to which channel, and when; one per action, in its transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class EventType(StrEnum):
+    CHANNEL_CREATED = "channel.created"
+    CHANNEL_UPDATED = "channel.updated"
+    CHANNEL_DELETED = "channel.deleted"
+    CHANNEL_SHARED = "channel.shared"
+    CHANNEL_UNSHARED = "channel.unshared"
+    ARTIFACT_PUBLISHED = "artifact.published"
+    ARTIFACTS_DELETED = "artifacts.deleted"
+    ARTIFACTS_COPIED = "artifacts.copied"
+    ARTIFACTS_MOVED = "artifacts.moved"
+    USER_CREATED = "user.created"
+    PASSWORD_CHANGED = "user.password-changed"
+    TOKEN_CREATED = "token.created"
+    TOKEN_REFRESHED = "token.refreshed"
+    TOKEN_DELETED = "token.deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    uuid: str
+    type: EventType
+    actor_name: str
+    channel_path: str | None
+    created_at: datetime
+    data: dict[str, Any]

@@ -1,0 +1,1 @@
+"""What runs when nobody waits: durable workflows, each calling an action."""

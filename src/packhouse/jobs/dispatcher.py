@@ -1,0 +1,104 @@
+"""Notices what is stale and asks for it to be indexed again: after each commit, and every now and then.
+
+Nothing is lost between a commit and its job, because the job is not what remembers: the database says
+what is stale, and whoever looks next enqueues it. Twins are dropped by their id.
+"""
+
+import threading
+import time
+from dataclasses import dataclass
+
+import structlog
+from dbos import DBOSClient
+
+from packhouse.actions.packhouse import Packhouse
+from packhouse.jobs.runner import INDEX_QUEUE, REINDEX
+from packhouse.storage import revisions
+from packhouse.storage.revisions import Stale
+
+LOOK_SECONDS = 60.0
+"""How often to look without being told: finds what a crash, or another process, left stale."""
+RETRY_SECONDS = 0.1
+LOST_SECONDS = 300.0
+"""A job that has not ended by then ran in a process that is gone; ask for another."""
+BUSY_SECONDS = 3.0
+"""A reindex that takes longer than this is followed by as long a pause, so half of the time stays free."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """The last job asked for one subdir."""
+
+    content: int
+    at: float
+    took: float = 0.0
+    ended: float = 0.0
+
+
+class Dispatcher:
+    def __init__(self, packhouse: Packhouse) -> None:
+        self._packhouse = packhouse
+        self._wake = threading.Event()
+        self._stopping = False
+        self._asked: dict[tuple[int, str], _Asked] = {}
+        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+        packhouse.database.on_commit(self._wake.set)
+
+    def start(self) -> None:
+        """Begin with what was stale before the start."""
+        self._client = DBOSClient(system_database_url=self._packhouse.settings.jobs_database_url)
+        self._wake.set()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout=5)
+        self._client.destroy()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.wait(LOOK_SECONDS)
+            self._wake.clear()
+            try:
+                while not self._stopping and self._ask_for_all():
+                    self._wake.wait(RETRY_SECONDS)
+                    self._wake.clear()
+            except Exception:
+                log.exception("dispatching failed; trying again")
+                time.sleep(1)
+                self._wake.set()
+
+    def _ask_for_all(self) -> bool:
+        """Ask for a reindex of everything stale; False when nothing is."""
+        with self._packhouse.database.reading() as connection:
+            stale = revisions.stale(connection)
+        now = time.monotonic()
+        current = {(one.channel_id, one.subdir): one for one in stale}
+        for key in self._asked.keys() - current.keys():
+            del self._asked[key]
+        for key, one in current.items():
+            if self._is_due(self._asked.get(key), one, now):
+                self._ask(one, now)
+                self._asked[key] = _Asked(one.content, now)
+        return bool(stale)
+
+    def _is_due(self, asked: _Asked | None, stale: Stale, now: float) -> bool:
+        if asked is None or now - asked.at > LOST_SECONDS:
+            return True
+        if stale.indexed < asked.content:
+            return False  # the job asked for is still on its way
+        if not asked.ended:
+            asked.ended, asked.took = now, now - asked.at
+        return now - asked.ended >= max(0.0, asked.took - BUSY_SECONDS)
+
+    def _ask(self, stale: Stale, now: float) -> None:
+        attempt = int(now // LOST_SECONDS)
+        name = f"{REINDEX}:{stale.channel_id}:{stale.subdir or '.'}:{stale.content}:{attempt}"
+        self._client.enqueue(
+            {"workflow_name": REINDEX, "queue_name": INDEX_QUEUE, "workflow_id": name},
+            stale.channel_id,
+            stale.subdir,
+        )

@@ -1,0 +1,91 @@
+"""Runs jobs with DBOS: durable workflows, the queue they wait in, and what comes round by the clock.
+
+A job says what is stale, not how to mend it, and each calls one action. `DBOS` exists once a process,
+so a process has one runner.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import structlog
+from dbos import DBOS, DBOSConfig
+
+from packhouse import __version__
+from packhouse.actions.packhouse import Packhouse
+from packhouse.actions.reindex import reindex
+from packhouse.actions.sweep import sweep
+
+INDEX_QUEUE = "indexes"
+REINDEX, SWEEP = "reindex", "sweep"
+POLLING_SECONDS = 0.1
+"""How long a reindex waits for a worker at most; DBOS's own second would be most of the wait."""
+INDEXES_AT_ONCE = 2
+KEPT_JOBS = 500
+"""Finished jobs are a log; the sweep cuts it to this many, so that `jobs.db` does not grow for ever."""
+
+log = structlog.get_logger(__name__)
+
+
+class JobRunner:
+    def __init__(self, packhouse: Packhouse) -> None:
+        self._packhouse = packhouse
+
+    def start(self) -> None:
+        """Take up what a crash of this worker left half done, then wait for more."""
+        DBOS(config=config(self._packhouse))
+        sweeping = _register(self._packhouse)
+        DBOS.launch()
+        DBOS.register_queue(
+            INDEX_QUEUE, worker_concurrency=INDEXES_AT_ONCE, polling_interval_sec=POLLING_SECONDS
+        )
+        minutes = self._packhouse.settings.sweep_minutes
+        DBOS.apply_schedules([{"schedule_name": SWEEP, "workflow_fn": sweeping, "schedule": _every(minutes)}])
+
+    def stop(self) -> None:
+        """Let running jobs finish for a moment; what does not is taken up at the next start."""
+        DBOS.destroy(workflow_completion_timeout_sec=5)
+
+
+def _register(packhouse: Packhouse) -> Callable[[datetime, Any], None]:
+    """Tell DBOS what each job's name means in this process; answers the one that the clock calls."""
+
+    @DBOS.workflow(name=REINDEX)
+    def reindexing(channel_id: int, subdir: str) -> bool:
+        return DBOS.run_step({"name": REINDEX}, lambda: reindex(packhouse, channel_id, subdir))
+
+    @DBOS.workflow(name=SWEEP)
+    def sweeping(_scheduled_at: datetime, _context: Any) -> None:
+        DBOS.run_step({"name": SWEEP}, lambda: _sweep(packhouse))
+        DBOS.run_step({"name": "forget-jobs"}, _forget_old_jobs)
+
+    return sweeping
+
+
+def _sweep(packhouse: Packhouse) -> None:
+    swept = sweep(packhouse)
+    log.info("swept", blobs=swept.blobs, shards=swept.shards, files=swept.files)
+
+
+def config(packhouse: Packhouse) -> DBOSConfig:
+    settings = packhouse.settings
+    return {
+        "name": "packhouse",
+        "system_database_url": settings.jobs_database_url,
+        "application_version": __version__,
+        "executor_id": settings.worker_name,
+        "log_level": "WARNING",
+        "enable_otlp": False,
+        "notification_listener_polling_interval_sec": 1.0,
+    }
+
+
+def _every(minutes: int) -> str:
+    """A cron line for an interval: whole hours from 60 minutes up, since cron's minutes end at 59."""
+    return f"*/{minutes} * * * *" if minutes < 60 else f"0 */{max(1, minutes // 60)} * * *"
+
+
+def _forget_old_jobs() -> None:
+    finished = DBOS.list_workflows(status=["SUCCESS", "ERROR", "CANCELLED"], sort_desc=True, offset=KEPT_JOBS)
+    if finished:
+        DBOS.delete_workflows([job.workflow_id for job in finished])

@@ -1,0 +1,1 @@
+"""Where we keep it: the database and the blobs."""

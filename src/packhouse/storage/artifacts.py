@@ -1,0 +1,91 @@
+"""Queries about artifacts: the files themselves, whichever channels they are in."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select
+
+from packhouse.domain.artifacts import Artifact, Digests, PackageFacts
+from packhouse.storage.tables import artifact, entry
+from packhouse.storage.upsert import upsert
+
+COLUMNS = tuple(column for column in artifact.c if column.name not in ("details", "created_at"))
+"""What an index or a listing needs; `details` can be long and only a page about one file shows them."""
+
+
+def from_row(row: Row[Any]) -> Artifact:
+    return Artifact(
+        id=row.id,
+        family=row.family,
+        name=row.name,
+        version=row.version,
+        build=row.build,
+        build_number=row.build_number,
+        subdir=row.subdir,
+        filename=row.filename,
+        ckey=row.ckey,
+        digests=Digests(row.md5, row.sha256, row.size),
+        record=row.record,
+        splice=row.record_splice,
+        run_exports=row.run_exports,
+        about=row.about,
+        flags=row.flags,
+    )
+
+
+def find(connection: Connection, sha256: str, ckey: str) -> int | None:
+    statement = select(artifact.c.id).where(artifact.c.sha256 == sha256, artifact.c.ckey == ckey)
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def add(
+    connection: Connection,
+    facts: PackageFacts,
+    digests: Digests,
+    record: tuple[bytes, int, bytes],
+    now: datetime,
+) -> int:
+    """Keep an artifact that may be there already; answer its id.
+
+    `record` is the index record, its splice and the run_exports, as bytes.
+    """
+    body, splice, run_exports = record
+    values = {
+        "family": facts.family,
+        "name": facts.name,
+        "version": facts.version,
+        "build": facts.build,
+        "build_number": facts.build_number,
+        "subdir": facts.subdir,
+        "filename": facts.filename,
+        "md5": digests.md5,
+        "size": digests.size,
+        "record": body,
+        "record_splice": splice,
+        "run_exports": run_exports,
+        "about": dict(facts.about),
+        "flags": dict(facts.flags),
+        "details": dict(facts.details),
+        "created_at": now,
+    }
+    key = {"sha256": digests.sha256, "ckey": facts.ckey}
+    # The same bytes may arrive for another channel at the same time; changing nothing still answers the id.
+    same = {"size": artifact.c.size}
+    result = upsert(connection, artifact, key, values, changes=same, returning=[artifact.c.id])
+    return int(result.scalar_one())
+
+
+def remove_unused(connection: Connection, ids: set[int]) -> set[str]:
+    """Remove those that are in no channel any more; answer the digests that may have lost their last user."""
+    digests: set[str] = set()
+    for chunk in _chunks(sorted(ids)):
+        in_use = select(entry.c.artifact_id).where(entry.c.artifact_id.in_(chunk))
+        unused = artifact.c.id.in_(chunk) & artifact.c.id.not_in(in_use)
+        digests.update(
+            connection.execute(delete(artifact).where(unused).returning(artifact.c.sha256)).scalars()
+        )
+    return digests
+
+
+def _chunks(ids: list[int], size: int = 500) -> list[list[int]]:
+    return [ids[start : start + size] for start in range(0, len(ids), size)]

@@ -1,0 +1,195 @@
+"""Queries about entries: which artifacts are in which channel."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select
+
+from packhouse.domain.artifacts import Entry, PackageFacts, Selection
+from packhouse.storage import artifacts
+from packhouse.storage.tables import artifact, entry
+
+TAR_BZ2_SECTION, CONDA_SECTION = 0, 1
+"""Order of the two sections of repodata.json, which is that of their sorted keys."""
+
+_ENTRY_COLUMNS = (
+    entry.c.id.label("entry_id"),
+    entry.c.channel_id,
+    entry.c.indexed_timestamp,
+    entry.c.added_at,
+    entry.c.download_count,
+    *artifacts.COLUMNS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """One artifact to add to a channel; `by` is the user's id."""
+
+    artifact_id: int
+    family: str
+    name: str
+    subdir: str
+    filename: str
+    by: int | None
+
+    @property
+    def ckey(self) -> str:
+        return f"{self.subdir}/{self.filename}"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """One file of a package, as far as its sums need it."""
+
+    artifact_id: int
+    version: str
+    build_number: int
+    subdir: str
+    download_count: int
+
+
+def addition(artifact_id: int, facts: PackageFacts, by: int | None) -> Addition:
+    return Addition(artifact_id, facts.family, facts.name, facts.subdir, facts.filename, by)
+
+
+def _select() -> Select[Any]:
+    return select(*_ENTRY_COLUMNS).join(artifact, artifact.c.id == entry.c.artifact_id)
+
+
+def _from_row(row: Row[Any]) -> Entry:
+    return Entry(
+        id=row.entry_id,
+        channel_id=row.channel_id,
+        artifact=artifacts.from_row(row),
+        indexed_timestamp=row.indexed_timestamp,
+        added_at=row.added_at,
+        download_count=row.download_count,
+    )
+
+
+def find(connection: Connection, channel_id: int, ckey: str) -> Entry | None:
+    row = connection.execute(
+        _select().where(entry.c.channel_id == channel_id, entry.c.ckey == ckey)
+    ).one_or_none()
+    return None if row is None else _from_row(row)
+
+
+def add(connection: Connection, channel_id: int, additions: Sequence[Addition], now: datetime) -> None:
+    """Add artifacts whose ckeys are free. `indexed_timestamp` is this moment's and stays (CEP 47)."""
+    milliseconds = int(now.timestamp() * 1000)
+    rows = [
+        {
+            "channel_id": channel_id,
+            "artifact_id": new.artifact_id,
+            "family": new.family,
+            "name": new.name,
+            "subdir": new.subdir,
+            "section": CONDA_SECTION if new.filename.endswith(".conda") else TAR_BZ2_SECTION,
+            "filename": new.filename,
+            "ckey": new.ckey,
+            "indexed_timestamp": milliseconds,
+            "added_at": now,
+            "added_by": new.by,
+            "download_count": 0,
+        }
+        for new in additions
+    ]
+    connection.execute(insert(entry), rows)
+
+
+def remove(connection: Connection, entries: Sequence[Entry]) -> None:
+    ids = [one.id for one in entries]
+    for start in range(0, len(ids), 500):
+        connection.execute(delete(entry).where(entry.c.id.in_(ids[start : start + 500])))
+
+
+def remove_all(connection: Connection, channel_id: int) -> set[int]:
+    """Empty a channel; answer the ids of the artifacts that were in it."""
+    statement = delete(entry).where(entry.c.channel_id == channel_id).returning(entry.c.artifact_id)
+    return set(connection.execute(statement).scalars())
+
+
+def selected(connection: Connection, channel_id: int, selection: Selection) -> list[Entry]:
+    statement = _select().where(
+        entry.c.channel_id == channel_id,
+        entry.c.family == selection.family,
+        entry.c.name == selection.name,
+    )
+    if selection.ckey is not None:
+        statement = statement.where(entry.c.ckey == selection.ckey)
+    return [_from_row(row) for row in connection.execute(statement.order_by(entry.c.ckey))]
+
+
+def of_package(
+    connection: Connection, channel_id: int, family: str, name: str, offset: int, limit: int | None
+) -> tuple[int, list[Entry]]:
+    """Total and one page of a package's files, by ckey."""
+    condition = (entry.c.channel_id == channel_id) & (entry.c.family == family) & (entry.c.name == name)
+    total = connection.execute(select(func.count()).select_from(entry).where(condition)).scalar_one()
+    rows = connection.execute(_select().where(condition).order_by(entry.c.ckey).offset(offset).limit(limit))
+    return total, [_from_row(row) for row in rows]
+
+
+def versions(connection: Connection, channel_id: int, family: str, name: str) -> list[VersionRow]:
+    """What a package's sums are made of, one row a file."""
+    rows = connection.execute(
+        select(
+            artifact.c.id, artifact.c.version, artifact.c.build_number, entry.c.subdir, entry.c.download_count
+        )
+        .join(artifact, artifact.c.id == entry.c.artifact_id)
+        .where(entry.c.channel_id == channel_id, entry.c.family == family, entry.c.name == name)
+    )
+    return [VersionRow(*row) for row in rows]
+
+
+def of_names(connection: Connection, channel_id: int, subdir: str, names: Sequence[str]) -> list[Row[Any]]:
+    """Index rows of some conda names of one subdir, in index order (small: what one change touched)."""
+    statement = _index_rows(channel_id, subdir).where(entry.c.name.in_(names))
+    return list(connection.execute(statement))
+
+
+def in_index_order(connection: Connection, channel_id: int, subdir: str) -> Iterator[Row[Any]]:
+    """All index rows of one subdir: `.tar.bz2` by file name, then `.conda` by file name; streamed."""
+    yield from connection.execution_options(yield_per=5_000).execute(_index_rows(channel_id, subdir))
+
+
+def by_name(connection: Connection, channel_id: int) -> Iterator[Row[Any]]:
+    """All of a channel's conda entries with what channeldata.json says of them, by name; streamed."""
+    statement = (
+        select(*_ENTRY_COLUMNS)
+        .join(artifact, artifact.c.id == entry.c.artifact_id)
+        .where(entry.c.channel_id == channel_id, entry.c.family == "conda")
+        .order_by(entry.c.family, entry.c.name)
+    )
+    yield from connection.execution_options(yield_per=2_000).execute(statement)
+
+
+def _index_rows(channel_id: int, subdir: str) -> Select[Any]:
+    return (
+        select(
+            entry.c.name,
+            entry.c.filename,
+            entry.c.indexed_timestamp,
+            artifact.c.record,
+            artifact.c.record_splice,
+            artifact.c.run_exports,
+        )
+        .join(artifact, artifact.c.id == entry.c.artifact_id)
+        .where(entry.c.channel_id == channel_id, entry.c.subdir == subdir, entry.c.family == "conda")
+        .order_by(entry.c.section, entry.c.filename)
+    )
+
+
+def names(connection: Connection, channel_id: int, subdir: str) -> list[str]:
+    statement = (
+        select(entry.c.name).where(entry.c.channel_id == channel_id, entry.c.subdir == subdir).distinct()
+    )
+    return sorted(connection.execute(statement).scalars())
+
+
+def count(connection: Connection, channel_id: int, subdir: str) -> int:
+    condition = (entry.c.channel_id == channel_id) & (entry.c.subdir == subdir)
+    return connection.execute(select(func.count()).select_from(entry).where(condition)).scalar_one()

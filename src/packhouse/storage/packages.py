@@ -1,0 +1,135 @@
+"""Queries about packages: the sums over a name's files that listings and searches show."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, delete, func, select
+
+from packhouse.domain.artifacts import Package
+from packhouse.storage import artifacts
+from packhouse.storage.entries import VersionRow
+from packhouse.storage.tables import artifact, channel, package
+from packhouse.storage.upsert import upsert
+
+SORT_KEYS = {
+    "name": package.c.name,
+    "family": package.c.family,
+    "download_count": package.c.download_count,
+    "file_count": package.c.file_count,
+    "updated_at": package.c.updated_at,
+    "version": artifact.c.version,
+}
+"""What listings can be sorted by; a leading `-` turns the order round."""
+
+_COLUMNS = (
+    *(column for column in package.c if column.name not in ("family", "name")),
+    channel.c.path.label("channel_path"),
+    channel.c.privacy,
+    *artifacts.COLUMNS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What to list: `text` is sought in names, `family` and `platform` are exact."""
+
+    text: str | None = None
+    family: str | None = None
+    platform: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A package with where it is."""
+
+    package: Package
+    channel_path: str
+    privacy: str
+
+
+def listing(
+    connection: Connection, condition: Any, wanted: Filter, sort: str, offset: int, limit: int | None
+) -> tuple[int, list[Listed]]:
+    """Total and one page of the packages in the channels that `condition` selects."""
+    where = and_(condition, *_conditions(wanted))
+    base = package.join(channel, channel.c.id == package.c.channel_id)
+    total = connection.execute(select(func.count()).select_from(base).where(where)).scalar_one()
+    statement = _select().where(where).order_by(*_order(sort)).offset(offset).limit(limit)
+    return total, [_from_row(row) for row in connection.execute(statement)]
+
+
+def _select() -> Select[Any]:
+    joined = package.join(channel, channel.c.id == package.c.channel_id).join(
+        artifact, artifact.c.id == package.c.latest_artifact_id
+    )
+    return select(*_COLUMNS).select_from(joined)
+
+
+def _conditions(wanted: Filter) -> Iterable[Any]:
+    if wanted.text:
+        yield package.c.name.contains(wanted.text.lower(), autoescape=True)
+    if wanted.family:
+        yield package.c.family == wanted.family
+    if wanted.platform:
+        yield package.c.platforms.contains(f",{wanted.platform},", autoescape=True)
+
+
+def _order(sort: str) -> Sequence[Any]:
+    column = SORT_KEYS[sort.removeprefix("-")]
+    first = column.desc() if sort.startswith("-") else column.asc()
+    return first, package.c.name, package.c.family, channel.c.path
+
+
+def _from_row(row: Row[Any]) -> Listed:
+    found = Package(
+        channel_id=row.channel_id,
+        family=row.family,
+        name=row.name,
+        latest=artifacts.from_row(row),
+        file_count=row.file_count,
+        versions=row.versions,
+        subdirs=row.subdirs,
+        download_count=row.download_count,
+        updated_at=row.updated_at,
+    )
+    return Listed(found, row.channel_path, row.privacy)
+
+
+def exists(connection: Connection, channel_id: int, family: str, name: str) -> bool:
+    return connection.execute(select(package.c.name).where(_is(channel_id, family, name))).first() is not None
+
+
+def put(
+    connection: Connection,
+    channel_id: int,
+    family: str,
+    name: str,
+    newest_first: Sequence[VersionRow],
+    now: datetime,
+) -> None:
+    """Write the sums of one package from all of its entries, the newest version first."""
+    subdirs = sorted({row.subdir for row in newest_first})
+    values = {
+        "latest_artifact_id": newest_first[0].artifact_id,
+        "file_count": len(newest_first),
+        "versions": list(dict.fromkeys(row.version for row in newest_first)),
+        "subdirs": subdirs,
+        "platforms": f",{','.join(subdirs)},",
+        "download_count": sum(row.download_count for row in newest_first),
+        "updated_at": now,
+    }
+    upsert(connection, package, {"channel_id": channel_id, "family": family, "name": name}, values)
+
+
+def remove(connection: Connection, channel_id: int, family: str, name: str) -> None:
+    connection.execute(delete(package).where(_is(channel_id, family, name)))
+
+
+def remove_all(connection: Connection, channel_id: int) -> None:
+    connection.execute(delete(package).where(package.c.channel_id == channel_id))
+
+
+def _is(channel_id: int, family: str, name: str) -> Any:
+    return and_(package.c.channel_id == channel_id, package.c.family == family, package.c.name == name)

@@ -1,0 +1,109 @@
+"""Queries about revisions: what changed in a channel's subdir, and how far its documents have followed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from packhouse.storage.tables import channel, revision
+from packhouse.storage.upsert import upsert
+
+ROOT = ""
+"""The subdir of documents that stand at the channel's root, such as channeldata.json."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    subdir: str
+    content: int
+    indexed: int
+    artifact_count: int
+    changed_at: datetime
+
+    @property
+    def is_stale(self) -> bool:
+        return self.content != self.indexed
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A subdir whose documents are older than its content."""
+
+    channel_id: int
+    channel_path: str
+    subdir: str
+    content: int
+    indexed: int
+
+
+def bump(connection: Connection, channel_id: int, subdir: str, added: int, now: datetime) -> int:
+    """Say that entries of a subdir changed (`added` more than before); answer the new content revision."""
+    key = {"channel_id": channel_id, "subdir": subdir}
+    first = {"content": 1, "indexed": 0, "artifact_count": added, "changed_at": now}
+    changes = {
+        "content": revision.c.content + 1,
+        "artifact_count": revision.c.artifact_count + added,
+        "changed_at": now,
+    }
+    result = upsert(connection, revision, key, first, changes, returning=[revision.c.content])
+    return int(result.scalar_one())
+
+
+def find(connection: Connection, channel_id: int, subdir: str) -> Revision | None:
+    row = connection.execute(
+        select(revision).where(revision.c.channel_id == channel_id, revision.c.subdir == subdir)
+    ).one_or_none()
+    return None if row is None else _from_row(row)
+
+
+def of_channel(connection: Connection, channel_id: int) -> dict[str, Revision]:
+    rows = connection.execute(select(revision).where(revision.c.channel_id == channel_id))
+    return {row.subdir: _from_row(row) for row in rows}
+
+
+def stale(connection: Connection) -> list[Stale]:
+    """Everything that a reindex would change, the longest waiting first."""
+    rows = connection.execute(
+        select(revision, channel.c.path)
+        .join(channel, channel.c.id == revision.c.channel_id)
+        .where(revision.c.content != revision.c.indexed)
+        .order_by(revision.c.changed_at)
+    )
+    return [Stale(row.channel_id, row.path, row.subdir, row.content, row.indexed) for row in rows]
+
+
+def mark_indexed(connection: Connection, channel_id: int, subdir: str, content: int) -> bool:
+    """Record that documents of `content` are in place; False when newer ones are already there."""
+    changed = connection.execute(
+        update(revision)
+        .where(
+            revision.c.channel_id == channel_id,
+            revision.c.subdir == subdir,
+            revision.c.indexed < content,
+            revision.c.content >= content,
+        )
+        .values(indexed=content)
+    )
+    return changed.rowcount == 1
+
+
+def mark_stale(connection: Connection, channel_id: int, subdir: str) -> None:
+    """Ask for the documents to be made again although no entry changed (repair)."""
+    connection.execute(
+        update(revision)
+        .where(revision.c.channel_id == channel_id, revision.c.subdir == subdir)
+        .values(content=revision.c.content + 1)
+    )
+
+
+def set_count(connection: Connection, channel_id: int, subdir: str, artifact_count: int) -> None:
+    connection.execute(
+        update(revision)
+        .where(revision.c.channel_id == channel_id, revision.c.subdir == subdir)
+        .values(artifact_count=artifact_count)
+    )
+
+
+def _from_row(row: Any) -> Revision:
+    return Revision(row.subdir, row.content, row.indexed, row.artifact_count, row.changed_at)

@@ -1,0 +1,1 @@
+"""How Packhouse is reached: HTTP in, an action, HTTP out."""

@@ -1,0 +1,1 @@
+"""The management API: JSON for the command line and for scripts."""

@@ -1,0 +1,36 @@
+"""How listings are cut into pages; without arguments a listing is whole, as old clients expect."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Query
+
+from packhouse.errors import Invalid
+
+MAX_INTEGER = 2**31 - 1
+
+
+class Page:
+    def __init__(
+        self,
+        offset: Annotated[int, Query(ge=0, le=MAX_INTEGER, description="Items to pass over.")] = 0,
+        limit: Annotated[
+            int | None, Query(ge=0, le=MAX_INTEGER, description="Items at most; all when left out.")
+        ] = None,
+    ) -> None:
+        self.offset = offset
+        self.limit = limit
+
+
+Paging = Annotated[Page, Depends(Page)]
+
+
+def page_of(total: int, items: list[Any]) -> dict[str, Any]:
+    return {"total_count": total, "items": items}
+
+
+def check_sort(sort: str, known: Any) -> str:
+    if sort.removeprefix("-") not in known:
+        raise Invalid(
+            f"Cannot sort by '{sort}'. Known are: {', '.join(known)}; a leading '-' turns it round."
+        )
+    return sort

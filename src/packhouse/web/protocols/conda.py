@@ -1,0 +1,191 @@
+"""What conda's clients speak: a small plain-ASGI application, because most requests are answered from here.
+
+The answer of each address is kept for a second, or until something is committed in this process; a
+framework's route would cost more than finding it.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import orjson
+
+from packhouse.actions.authenticate import authenticate
+from packhouse.actions.downloads import Downloads
+from packhouse.actions.packhouse import Packhouse
+from packhouse.errors import NotFound, PackhouseError
+from packhouse.web.asgi import Receive, Scope, Send
+from packhouse.web.credentials import find_credential
+from packhouse.web.errors import error_body, headers_of, status_of
+from packhouse.web.protocols.conda_urls import Target, parse_target
+from packhouse.web.protocols.content import Answer, UnsatisfiableRange, is_unmodified, wanted_range
+from packhouse.web.protocols.resolve import Resolver
+
+PREFIX = "/api/repo/"
+KEPT_SECONDS = 1.0
+"""How long another process's change may stay unseen."""
+KEPT_BYTES = 64 * 1024**2
+CHUNK_BYTES = 256 * 1024
+SIGNED_FOR = timedelta(minutes=5)
+RESOLVING_THREADS = 8
+NO_BODY: dict[str, Any] = {"type": "http.response.body", "body": b""}
+
+
+class CondaApplication:
+    def __init__(self, packhouse: Packhouse, downloads: Downloads) -> None:
+        self._packhouse = packhouse
+        self._downloads = downloads
+        self._resolver = Resolver(packhouse)
+        self._threads = ThreadPoolExecutor(RESOLVING_THREADS, thread_name_prefix="content")
+        self._answers: OrderedDict[tuple[str, bytes], Answer] = OrderedDict()
+        self._weight = 0
+        self._pending: dict[tuple[str, bytes], asyncio.Future[Answer]] = {}
+        self._generation = 0
+        packhouse.database.on_commit(self._forget)
+
+    def _forget(self) -> None:
+        self._generation += 1
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        credential = b""
+        if_none_match = wants = None
+        for name, value in scope["headers"]:
+            if name == b"authorization" or name == b"x-auth":
+                credential += name + value
+            elif name == b"if-none-match":
+                if_none_match = value
+            elif name == b"range" or name == b"if-modified-since" or name == b"if-range":
+                wants = {**(wants or {}), name: value}
+        answer = self._answers.get((scope["path"], credential))
+        if answer is None or answer.generation != self._generation or answer.expires < time.monotonic():
+            answer = await self._resolved(scope, credential)
+        await self._send(scope["method"], answer, if_none_match, wants or {}, send)
+
+    async def _resolved(self, scope: Scope, credential: bytes) -> Answer:
+        """One look-up an address at a time; whoever asks meanwhile waits for it."""
+        key = (scope["path"], credential)
+        pending = self._pending.get(key)
+        if pending is None:
+            loop = asyncio.get_running_loop()
+            pending = loop.run_in_executor(self._threads, self._resolve, scope)
+            self._pending[key] = pending
+            pending.add_done_callback(lambda _: self._pending.pop(key, None))
+            answer = await asyncio.shield(pending)
+            self._keep(key, answer)
+            return answer
+        return await asyncio.shield(pending)
+
+    def _resolve(self, scope: Scope) -> Answer:
+        generation = self._generation
+        try:
+            target = parse_target(scope["path"][len(PREFIX) :])
+            if target is None:
+                raise NotFound(f"'{scope['path']}' is no address of a package file or an index.")
+            answer = self._resolver.resolve(self._actor(scope, target), target)
+        except PackhouseError as error:
+            answer = refusal(error)
+        answer.generation = generation
+        answer.expires = time.monotonic() + KEPT_SECONDS
+        return answer
+
+    def _actor(self, scope: Scope, target: Target) -> Any:
+        return authenticate(self._packhouse, find_credential(scope["headers"], target.token))
+
+    def _keep(self, key: tuple[str, bytes], answer: Answer) -> None:
+        """Keep the newest answers, up to a fixed weight."""
+        before = self._answers.pop(key, None)
+        self._weight += answer.weight - (before.weight if before else 0)
+        self._answers[key] = answer
+        while self._weight > KEPT_BYTES and self._answers:
+            self._weight -= self._answers.popitem(last=False)[1].weight
+
+    async def _send(
+        self, method: str, answer: Answer, if_none_match: bytes | None, wants: dict[bytes, bytes], send: Send
+    ) -> None:
+        if method not in ("GET", "HEAD"):
+            answer = refused_method(method)
+        elif answer.status == 200:
+            if is_unmodified(answer, if_none_match, wants.get(b"if-modified-since")):
+                await send(answer.not_modified)
+                await send(NO_BODY)
+                return
+            if answer.entry_id is not None and method == "GET":
+                await self._send_file(answer, wants, send)
+                return
+            if wants and method == "GET":
+                await self._send_range(answer, wants, send)
+                return
+        await self._send_whole(method, answer, send)
+
+    async def _send_file(self, answer: Answer, wants: dict[bytes, bytes], send: Send) -> None:
+        assert answer.entry_id is not None
+        self._downloads.count(answer.entry_id)
+        if self._packhouse.settings.redirect_downloads and answer.sha256 is not None:
+            url = self._packhouse.blobs.signed_url(answer.sha256, SIGNED_FOR)
+            if url is not None:
+                await self._send_whole("GET", redirect(url), send)
+                return
+        await self._send_range(answer, wants, send)
+
+    async def _send_range(self, answer: Answer, wants: dict[bytes, bytes], send: Send) -> None:
+        try:
+            wanted = wanted_range(answer, wants.get(b"range"), wants.get(b"if-range"))
+        except UnsatisfiableRange:
+            await self._send_whole("GET", unsatisfiable(answer), send)
+            return
+        if wanted is None:
+            await self._send_whole("GET", answer, send)
+            return
+        start, end = wanted
+        headers = [
+            *answer.headers,
+            (b"content-length", str(end - start).encode()),
+            (b"content-range", f"bytes {start}-{end - 1}/{answer.size}".encode()),
+        ]
+        await send({"type": "http.response.start", "status": 206, "headers": headers})
+        if answer.sha256 is None:
+            await send({"type": "http.response.body", "body": answer.body[start:end]})
+        else:
+            await self._stream(answer.sha256, start, end, send)
+
+    async def _send_whole(self, method: str, answer: Answer, send: Send) -> None:
+        await send(answer.start)
+        if method == "HEAD":
+            await send(NO_BODY)
+        elif answer.path is not None:
+            await send({"type": "http.response.pathsend", "path": answer.path})
+        elif answer.sha256 is not None:
+            await self._stream(answer.sha256, 0, answer.size, send)
+        else:
+            await send({"type": "http.response.body", "body": answer.body})
+
+    async def _stream(self, sha256: str, start: int, end: int, send: Send) -> None:
+        async for chunk in await self._packhouse.blobs.stream(sha256, start, end):
+            await send({"type": "http.response.body", "body": bytes(chunk), "more_body": True})
+        await send(NO_BODY)
+
+
+def refusal(error: PackhouseError) -> Answer:
+    body = orjson.dumps(error_body(error))
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    headers += [(name.lower().encode(), value.encode()) for name, value in headers_of(error).items()]
+    return Answer(status=status_of(error), body=body, size=len(body), headers=headers).seal()
+
+
+def refused_method(method: str) -> Answer:
+    answer = refusal(NotFound(f"{method} is not for package files and indexes; they take GET and HEAD."))
+    answer.status = 405
+    answer.headers.append((b"allow", b"GET, HEAD"))
+    return answer.seal()
+
+
+def redirect(url: str) -> Answer:
+    headers = [(b"location", url.encode()), (b"cache-control", b"no-store")]
+    return Answer(status=302, headers=headers).seal()
+
+
+def unsatisfiable(answer: Answer) -> Answer:
+    return Answer(status=416, headers=[(b"content-range", f"bytes */{answer.size}".encode())]).seal()

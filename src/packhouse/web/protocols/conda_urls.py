@@ -1,0 +1,51 @@
+"""What a URL below `/api/repo/` names: a token, a channel, a subdir and a file (CEP 26)."""
+
+import re
+from dataclasses import dataclass
+
+from packhouse.domain.channels import is_subdir_like
+
+ROOT = ""
+SHARD_FILE = re.compile(r"shards/([0-9a-f]{64})\.msgpack\.zst")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`subdir` is empty for a file at the channel's root."""
+
+    channel: str
+    subdir: str
+    file: str
+    token: str | None = None
+
+    @property
+    def shard(self) -> bytes | None:
+        match = SHARD_FILE.fullmatch(self.file)
+        return bytes.fromhex(match[1]) if match else None
+
+
+def parse_target(path: str) -> Target | None:
+    """Read what stands behind `/api/repo/`; None for what can be no content address."""
+    parts = path.split("/")
+    token = None
+    if parts[0] == "t":
+        if len(parts) < 3:
+            return None
+        token, parts = parts[1], parts[2:]
+    if len(parts) < 2 or not all(parts):
+        return None
+    channel, rest = _channel(parts)
+    if is_subdir(rest[0]) and len(rest) > 1:
+        return Target(channel, rest[0], "/".join(rest[1:]), token)
+    return Target(channel, ROOT, "/".join(rest), token) if len(rest) == 1 else None
+
+
+def _channel(parts: list[str]) -> tuple[str, list[str]]:
+    """One name or two: a subdir, or a last word, ends the channel's path."""
+    if len(parts) == 2 or is_subdir(parts[1]):
+        return parts[0], parts[1:]
+    return "/".join(parts[:2]), parts[2:]
+
+
+def is_subdir(word: str) -> bool:
+    return word == "noarch" or is_subdir_like(word)

@@ -1,0 +1,64 @@
+"""What a server can refuse, as exceptions; `code` is the server's word, the message its sentence."""
+
+from typing import ClassVar
+
+
+class ClientError(Exception):
+    """The root of everything that a call to a server raises."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        """The HTTP status; None when no answer came."""
+
+
+class Unreachable(ClientError):
+    """No server answered, or its certificate is not trusted."""
+
+    code = "unreachable"
+
+
+class Invalid(ClientError):
+    code = "invalid"
+
+
+class TooLarge(ClientError):
+    code = "too_large"
+
+
+class Unauthenticated(ClientError):
+    code = "auth_required"
+
+
+class Forbidden(ClientError):
+    code = "forbidden"
+
+
+class NotFound(ClientError):
+    code = "not_found"
+
+
+class Conflict(ClientError):
+    code = "conflict"
+
+
+class Frozen(ClientError):
+    code = "frozen"
+
+
+class StorageFull(ClientError):
+    code = "storage_full"
+
+
+_BY_CODE: dict[str, type[ClientError]] = {
+    error.code: error
+    for error in (Invalid, TooLarge, Unauthenticated, Forbidden, NotFound, Conflict, Frozen, StorageFull)
+}
+
+
+def refusal(code: str, message: str, status: int) -> ClientError:
+    """The exception for an error envelope; one whose code is new to this client is a plain `ClientError`."""
+    return _BY_CODE.get(code, ClientError)(message, status)
