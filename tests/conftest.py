@@ -93,8 +93,12 @@ def any_house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]
         yield request.getfixturevalue("house")
         return
     options = request.getfixturevalue("s3_options")
-    urls = (request.getfixturevalue("postgres_url"), request.getfixturevalue("s3_url"))
-    with open_house(tmp_path, *urls, options) as opened:
+    server = request.getfixturevalue("postgresql_server")
+    template = request.getfixturevalue("migrated_postgresql")
+    with (
+        fresh_database(server, template) as database_url,
+        open_house(tmp_path, database_url, request.getfixturevalue("s3_url"), options) as opened,
+    ):
         yield opened
 
 
@@ -108,6 +112,16 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()
     return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_server: Service) -> Iterator[str]:
+    """Name of a database of the newest schema to copy."""
+    with fresh_database(postgresql_server) as url:
+        database = Database(url)
+        database.migrate()
+        database.close()
+        yield url.rpartition("/")[2]
 
 
 @pytest.fixture

@@ -4,15 +4,18 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import zstandard
+from fastapi import FastAPI
 
 from packhouse.actions import channels as channel_actions
 from packhouse.actions.downloads import Downloads
 from packhouse.actions.login import log_in
 from packhouse.actions.packhouse import Packhouse
+from packhouse.actions.passwords import Passwords
 from packhouse.actions.publish import publish
 from packhouse.actions.reindex import reindex
 from packhouse.actions.remove import remove
@@ -26,7 +29,7 @@ from packhouse.settings import Settings
 from packhouse.storage import channels, documents, revisions, shards
 from packhouse.storage.blobs import Spool, open_blobs
 from packhouse.storage.database import Database
-from packhouse.web.application import Application
+from packhouse.web.application import Application, management_api
 from packhouse.web.protocols.shard_indexes import ShardIndexes
 from tests.asgi import Response, request
 from tests.builders import build_conda_package
@@ -46,6 +49,7 @@ class House:
         self.admin = self.user("admin", Role.ADMIN)
         self.downloads = Downloads(self.packhouse)
         self.application = Application(self.packhouse, self.downloads)
+        self.application.api = _shared_api()
 
     # --- people and channels
 
@@ -107,6 +111,7 @@ class House:
         sent = dict(headers or {})
         if token is not None:
             sent["authorization"] = f"Bearer {token}"
+        self.application.api.state.packhouse = self.packhouse
         return request(self.application, method, path, sent, json, body)
 
     def repodata(self, channel: str, subdir: str = "noarch") -> dict[str, Any]:
@@ -134,6 +139,24 @@ class House:
         return found
 
 
+class _QuickPasswords(Passwords):
+    """True hashes, but each password is hashed once a process: they are slow on purpose."""
+
+    def hash(self, password: str) -> str:
+        return _hash(password)
+
+
+@cache
+def _hash(password: str) -> str:
+    return Passwords().hash(password)
+
+
+@cache
+def _shared_api() -> FastAPI:
+    """FastAPI prepares each route at its first request, which would take longer than most tests."""
+    return management_api(None)  # type: ignore[arg-type]  # `House.request` sets the one to ask
+
+
 def in_hex(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, "md5": record["md5"].hex(), "sha256": record["sha256"].hex()}
 
@@ -158,6 +181,7 @@ def decompressed(body: bytes) -> bytes:
 def open_house(
     folder: Path, database_url: str, blob_url: str, blob_options: Mapping[str, str], **settings: Any
 ) -> Iterator[House]:
+    """On a database that has the newest schema and no users yet."""
     chosen = Settings(
         data_dir=folder / "data",
         database_url=database_url,
@@ -166,8 +190,8 @@ def open_house(
         **settings,
     )
     database = Database(chosen.effective_database_url)
+    packhouse = Packhouse(chosen, database, open_blobs(blob_url, blob_options), passwords=_QuickPasswords())
     try:
-        database.migrate()
-        yield House(Packhouse(chosen, database, open_blobs(blob_url, blob_options)), folder)
+        yield House(packhouse, folder)
     finally:
         database.close()

@@ -123,11 +123,11 @@ def _connect(found: Service) -> psycopg.Connection:
 
 
 @contextmanager
-def fresh_database(found: Service) -> Iterator[str]:
-    """The SQLAlchemy URL of an empty database, dropped afterwards with whatever is still connected."""
+def fresh_database(found: Service, template: str = "template0") -> Iterator[str]:
+    """The SQLAlchemy URL of a copy of `template`, dropped afterwards with whatever is still connected."""
     name = f"test_{uuid4().hex}"
     with _connect(found) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         try:
             yield f"postgresql+psycopg://postgres@{found['host']}:{found['port']}/{name}"
         finally:

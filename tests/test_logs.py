@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packhouse.logs import configure_logs, mask, mask_event
@@ -124,6 +124,7 @@ def test_a_traceback_belongs_to_its_event_and_holds_no_secret(format: Any) -> No
     assert "postgresql://packhouse:***@db/house" in stream.getvalue()
 
 
+@settings(deadline=None)
 @given(text=st.text())
 def test_no_text_writes_a_line_of_its_own(text: str) -> None:
     stream = io.StringIO()

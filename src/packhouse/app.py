@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from sqlalchemy.exc import ArgumentError, OperationalError
+
 from packhouse.actions.downloads import Downloads
 from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.users import ensure_first_admin
@@ -24,10 +26,20 @@ def build(settings: Settings) -> Packhouse:
         data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Invalid(f"The data directory '{data_dir}' cannot be made: {error.strerror}.") from error
-    database = Database(settings.effective_database_url)
-    database.migrate()
+    database = _migrated(settings.effective_database_url)
     blobs = open_blobs(settings.effective_blob_url, settings.blob_options)
     return Packhouse(settings, database, blobs)
+
+
+def _migrated(url: str) -> Database:
+    try:
+        database = Database(url)
+        database.migrate()
+    except (ArgumentError, OperationalError) as error:
+        reason = str(error.orig) if isinstance(error, OperationalError) else str(error)
+        where = url.rpartition("@")[2]  # the part before it holds the password
+        raise Invalid(f"The database '{where}' cannot be used: {reason.strip()}") from error
+    return database
 
 
 def run_serve(settings: Settings, announce: Announce) -> None:
@@ -37,11 +49,11 @@ def run_serve(settings: Settings, announce: Announce) -> None:
 
     with ExitStack() as running:
         packhouse = running.enter_context(_built(settings))
-        password = ensure_first_admin(packhouse)
         downloads = running.enter_context(_counted_downloads(packhouse))
         running.enter_context(_jobs(packhouse, run=settings.worker))
         application = Application(packhouse, downloads)
-        serve(application, settings, lambda addresses: announce(addresses, password))
+        # Only once the ports are ours: a password that is made up is shown once and must not get lost.
+        serve(application, settings, lambda addresses: announce(addresses, ensure_first_admin(packhouse)))
 
 
 def run_worker(settings: Settings) -> None:

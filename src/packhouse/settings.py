@@ -7,6 +7,7 @@ common ones, an option of `packhouse serve`. Options win over the environment, w
 import os
 import socket
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
@@ -112,6 +113,8 @@ def load_settings(**options: Any) -> Settings:
     """Settings from options, environment and file; `Invalid` names the first one that is wrong."""
     try:
         return Settings(**{name: value for name, value in options.items() if value is not None})
+    except TOMLDecodeError as error:
+        raise Invalid(f"The file '{config_file()}' is no valid TOML: {error}.") from error
     except ValidationError as error:
         problem = error.errors()[0]
         name = ".".join(str(part) for part in problem["loc"])

@@ -11,7 +11,7 @@ from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.sharing import share, unshare
 from packhouse.domain.access import ANONYMOUS, Actor, Level, level_on
 from packhouse.domain.channels import Channel, Privacy
-from packhouse.domain.events import Event
+from packhouse.domain.events import Event, EventType
 from packhouse.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from packhouse.storage import events, users
 from tests.actions.conftest import AddUser
@@ -144,9 +144,7 @@ def test_unsharing_what_was_never_shared_is_not_found(packhouse: Packhouse, ann:
 def test_history_is_read_in_pages_newest_first(packhouse: Packhouse, ann: Actor, lab: Channel) -> None:
     with packhouse.database.transaction() as connection:
         for number in range(5):
-            events.record(
-                connection, packhouse.clock(), events.EventType.CHANNEL_UPDATED, ann, lab, {"n": number}
-            )
+            events.record(connection, packhouse.clock(), EventType.CHANNEL_UPDATED, ann, lab, {"n": number})
 
     with packhouse.database.reading() as connection:
         total, page = events.of_channel(connection, lab.id, offset=1, limit=2)

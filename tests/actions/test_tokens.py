@@ -28,7 +28,7 @@ def test_secret_opens_what_the_scopes_say(packhouse: Packhouse, ann: Actor) -> N
     new = create_token(packhouse, ann, "ci", None, VIEW)
 
     actor = authenticate(packhouse, Credential(new.secret))
-    assert (actor.user_id, actor.scopes, actor.resources) == (ann.user_id, {"channel:view"}, None)
+    assert (actor.user_id, actor.scopes, actor.resources) == (ann.user_id, frozenset(VIEW), None)
 
 
 def test_secret_opens_what_the_resources_say(packhouse: Packhouse, ann: Actor) -> None:

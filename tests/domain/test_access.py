@@ -111,7 +111,7 @@ LEVELS = {"none": Level.NONE, "read": Level.READ, "write": Level.WRITE, "manage"
 
 
 def table(text: str) -> dict[tuple[str, ...], str]:
-    """Cells by row heads and column head; the heads of rows are the columns before the last with a level."""
+    """Cells by the words before them in their row, and the word above them."""
     head, *rows = (line.split() for line in text.strip().splitlines())
     keys = 2 if head[0] == "who" else 1
     return {
@@ -123,11 +123,12 @@ def table(text: str) -> dict[tuple[str, ...], str]:
 
 def rows() -> list[tuple[str, str, str, bool, str]]:
     everywhere, subchannels = table(ON_EVERY_CHANNEL), table(ON_SUBCHANNELS_ONLY)
+    parts = [(everywhere, False), (everywhere, True), (subchannels, True)]
     return [
-        *((*case, False, level) for case, level in everywhere.items()),
-        *((*case, True, level) for case, level in everywhere.items()),
-        *((*case, True, level) for case, level in subchannels.items()),
-    ]  # type: ignore[misc]  # mypy does not follow the star into a tuple
+        (who, relation, privacy, is_subchannel, level)
+        for part, is_subchannel in parts
+        for (who, relation, privacy), level in part.items()
+    ]
 
 
 every_row = pytest.mark.parametrize(("who", "relation", "privacy", "is_subchannel", "level"), rows())

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -174,6 +175,7 @@ def test_names_that_no_certificate_can_hold_are_refused(settings: Settings, name
         certificate_for(settings.model_copy(update={"tls_names": list(names)}))
 
 
+@hypothesis.settings(deadline=None)  # each try makes keys and files
 @given(name=st.text(max_size=80))
 def test_any_name_makes_a_certificate_or_is_refused(name: str, tmp_path_factory: Any) -> None:
     settings = load_settings(data_dir=tmp_path_factory.getbasetemp() / "any-name", tls_names=[name])

@@ -1,12 +1,12 @@
 """Create, change and delete channels."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from packhouse.actions.packhouse import Packhouse
 from packhouse.domain.access import Actor, Permission, may, require
@@ -17,9 +17,11 @@ from packhouse.storage import artifacts, blob_rows, channels, documents, entries
 from packhouse.storage.database import retried
 
 MAX_DESCRIPTION_LENGTH = 10_000
+UNPRINTABLE = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 NOARCH = "noarch"
 
 
+@retried  # another request may create the channel, or delete its parent, between our look and our insert
 def create_channel(
     packhouse: Packhouse, actor: Actor, text: str, privacy: Privacy = Privacy.PUBLIC, description: str = ""
 ) -> Channel:
@@ -27,24 +29,26 @@ def create_channel(
     path = ChannelPath.parse(text)
     path.check_free()
     check_description(description)
-    try:
-        with packhouse.database.transaction() as connection:
-            return _create(packhouse, connection, actor, path, privacy, description)
-    except IntegrityError as error:  # another request created it between our look and our insert
-        raise _taken(path) from error
+    with packhouse.database.transaction() as connection:
+        return _create(packhouse, connection, actor, path, privacy, description)
 
 
+@retried
 def ensure_namespace_channel(
     packhouse: Packhouse, actor: Actor, namespace: str, name: str, privacy: Privacy
 ) -> bool:
     """Create `namespace/name` and, where it is missing, the namespace; False when the channel was there."""
-    for text in (namespace, f"{namespace}/{name}"):
+    parent, path = ChannelPath.parse(namespace), ChannelPath.parse(f"{namespace}/{name}")
+    parent.check_free()
+    path.check_free()
+    with packhouse.database.transaction() as connection:
+        if channels.find(connection, str(parent)) is None:
+            _create(packhouse, connection, actor, parent, privacy, "")
         try:
-            create_channel(packhouse, actor, text, privacy)
-            is_new = True
+            _create(packhouse, connection, actor, path, privacy, "")
         except Conflict:
-            is_new = False
-    return is_new
+            return False
+        return True
 
 
 def _create(
@@ -58,7 +62,7 @@ def _create(
     now = packhouse.clock()
     owner_id, parent_id = _owner_and_parent(connection, actor, path)
     if channels.find(connection, str(path)) is not None:
-        raise _taken(path)
+        raise Conflict(f"Channel '{path}' already exists.")
     values = {
         "parent_id": parent_id,
         "description": description,
@@ -88,10 +92,6 @@ def _owner_and_parent(connection: Connection, actor: Actor, path: ChannelPath) -
     return actor.user_id, None
 
 
-def _taken(path: ChannelPath) -> Conflict:
-    return Conflict(f"Channel '{path}' already exists.")
-
-
 def update_channel(
     packhouse: Packhouse, actor: Actor, channel_path: str, changes: Mapping[str, Any]
 ) -> tuple[Channel, bool]:
@@ -117,13 +117,14 @@ def delete_channel(packhouse: Packhouse, actor: Actor, channel_path: str) -> Non
         channel = channels.get(connection, channel_path)
         require(actor, Permission.CHANNEL_DELETE, channel)
         now = packhouse.clock()
-        for child in channels.children(connection, channel.id):
-            _delete(connection, actor, child, now)
-        _delete(connection, actor, channel, now)
+        children = channels.children(connection, channel.id)
+        channels.lock(connection, [channel.id, *(child.id for child in children)], now)
+        for one in (*children, channel):
+            _delete(connection, actor, one, now)
 
 
 def _delete(connection: Connection, actor: Actor, channel: Channel, now: datetime) -> None:
-    channels.lock(connection, [channel.id], now)
+    """Delete one channel, which must be locked and have no subchannels any more."""
     packages.remove_all(connection, channel.id)
     unused = artifacts.remove_unused(connection, entries.remove_all(connection, channel.id))
     replaced = documents.remove_all(connection, channel.id)
@@ -135,3 +136,5 @@ def _delete(connection: Connection, actor: Actor, channel: Channel, now: datetim
 def check_description(description: str) -> None:
     if len(description) > MAX_DESCRIPTION_LENGTH:
         raise Invalid(f"The description is longer than {MAX_DESCRIPTION_LENGTH} characters.")
+    if UNPRINTABLE.search(description):
+        raise Invalid("The description holds control characters; write plain text, in lines.")

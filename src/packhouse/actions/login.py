@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from packhouse.actions.packhouse import Packhouse
-from packhouse.actions.passwords import passwords_of
 from packhouse.actions.sessions import Session, open_session
 from packhouse.domain.access import Actor, require_self
 from packhouse.domain.users import User, is_username
@@ -25,7 +24,7 @@ def log_in(packhouse: Packhouse, username: str, password: str) -> Session:
 def check_password(packhouse: Packhouse, username: str, password: str) -> tuple[User, datetime]:
     """The user whose password this is, and since when their sessions are valid. Raises as `log_in` does."""
     user, stored, valid_from = _what_is_stored(packhouse, username)
-    is_right = passwords_of(packhouse).is_right(username, password, stored, packhouse.clock())
+    is_right = packhouse.passwords.is_right(username, password, stored, packhouse.clock())
     if user is None or stored is None or valid_from is None or not is_right:
         raise Unauthenticated("The user name or the password is wrong.")
     _rehash_if_outdated(packhouse, user, password, stored)
@@ -44,7 +43,7 @@ def _what_is_stored(packhouse: Packhouse, username: str) -> tuple[User | None, s
 
 
 def _rehash_if_outdated(packhouse: Packhouse, user: User, password: str, stored: str) -> None:
-    passwords = passwords_of(packhouse)
+    passwords = packhouse.passwords
     if passwords.is_outdated(stored):
         renewed = passwords.hash(password)
         with packhouse.database.transaction(quiet=True) as connection:

@@ -1,10 +1,11 @@
 """The parts that every action may use, put together once by `app.py` and passed by hand."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from packhouse.actions.passwords import Passwords
 from packhouse.settings import Settings
 from packhouse.storage.blobs import Blobs
 from packhouse.storage.database import Database
@@ -20,6 +21,8 @@ class Packhouse:
     database: Database
     blobs: Blobs
     clock: Callable[[], datetime] = utc_now
+    passwords: Passwords = field(default_factory=Passwords)
+    """One for all requests of a process: failures are counted across them."""
 
     @property
     def spool_dir(self) -> Path:

@@ -7,15 +7,13 @@ import threading
 from collections import OrderedDict
 from contextlib import suppress
 from datetime import datetime, timedelta
-from weakref import WeakKeyDictionary
+from functools import cached_property
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from packhouse.actions.packhouse import Packhouse
 from packhouse.domain.users import MAX_PASSWORD_LENGTH
 from packhouse.errors import TooManyRequests
-from packhouse.storage.database import Database
 
 FAILURES_ALLOWED = 10
 FAILURE_WINDOW = timedelta(minutes=5)
@@ -35,7 +33,11 @@ class Passwords:
         self._turns = threading.BoundedSemaphore(HASHES_AT_ONCE)
         self._failures = Failures()
         self._recent = RecentlyRight()
-        self._decoy = self.hash(secrets.token_hex())
+
+    @cached_property
+    def _decoy(self) -> str:
+        """The hash of a password that nobody has, to compare with where there is no user."""
+        return self.hash(secrets.token_hex())
 
     def hash(self, password: str) -> str:
         with self._turns:
@@ -129,15 +131,3 @@ class RecentlyRight:
 
 def _as_bytes(password: str) -> bytes:
     return password.encode("utf-8", "surrogatepass")  # JSON can carry lone surrogates
-
-
-_of_databases: WeakKeyDictionary[Database, Passwords] = WeakKeyDictionary()
-_lock = threading.Lock()
-
-
-def passwords_of(packhouse: Packhouse) -> Passwords:
-    """The one `Passwords` of this packhouse in this process: failures are counted across its requests."""
-    with _lock:
-        if packhouse.database not in _of_databases:
-            _of_databases[packhouse.database] = Passwords()
-        return _of_databases[packhouse.database]

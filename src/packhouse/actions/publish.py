@@ -42,8 +42,10 @@ def publish(
         require_publish(actor, channel)
     facts = read_package(spool.file, filename)
     with packhouse.database.reading() as connection:
-        if existing := _existing(connection, channel, facts, digests):
-            return existing, False
+        existing = _existing(connection, channel, facts, digests)
+    if existing is not None:
+        packhouse.blobs.keep_file(digests, spool.path)  # brings back bytes that were lost
+        return existing, False
     _keep(packhouse, digests, spool)
     return _record(packhouse, actor, channel_path, facts, digests)
 
@@ -68,6 +70,8 @@ def _record(
         artifact_id = _artifact(packhouse, connection, facts, digests)
         new = entries.addition(artifact_id, facts, actor.user_id)
         entries.add(connection, channel.id, [new], now)
+        # Artifact, then blob: the order in which `remove` takes them, so that the two cannot deadlock.
+        blob_rows.confirm(connection, digests.sha256)
         settle(connection, channel.id, [Change(facts.family, facts.name, facts.subdir, +1)], now)
         data = {"ckey": facts.ckey, "artifact_family": facts.family, "sha256": digests.sha256}
         events.record(connection, now, EventType.ARTIFACT_PUBLISHED, actor, channel, data)
@@ -89,7 +93,6 @@ def _existing(
 
 
 def _artifact(packhouse: Packhouse, connection: Connection, facts: PackageFacts, digests: Digests) -> int:
-    blob_rows.confirm(connection, digests.sha256)
     existing = artifacts.find(connection, digests.sha256, facts.ckey)
     if existing is not None:
         return existing

@@ -18,6 +18,7 @@ from packhouse.formats.conda.repodata import IndexRow
 from packhouse.formats.conda.shards import pack_shard, shard_digest
 from packhouse.formats.conda.versions import release_order
 from packhouse.storage import entries, packages, revisions, shards
+from packhouse.storage.entries import VersionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,16 @@ def sum_up(connection: Connection, channel_id: int, family: str, name: str, now:
     if not rows:
         packages.remove(connection, channel_id, family, name)
         return
-    rows.sort(key=lambda row: release_order(row.version, row.build_number), reverse=True)
-    packages.put(connection, channel_id, family, name, rows, now)
+    packages.put(connection, channel_id, family, name, newest_first(rows), now)
+
+
+def newest_first(rows: Iterable[VersionRow]) -> list[VersionRow]:
+    """By version and build number; of equals, what arrived later comes first."""
+
+    def age(row: VersionRow) -> tuple[Any, ...]:
+        return *release_order(row.version, row.build_number), row.artifact_id
+
+    return sorted(rows, key=age, reverse=True)
 
 
 def reshard(

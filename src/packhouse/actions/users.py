@@ -8,7 +8,6 @@ from sqlalchemy.exc import IntegrityError
 
 from packhouse.actions.login import end_sessions
 from packhouse.actions.packhouse import Packhouse
-from packhouse.actions.passwords import passwords_of
 from packhouse.domain.access import Actor, Role, require_admin, require_self
 from packhouse.domain.events import EventType
 from packhouse.domain.users import User, check_email, check_password, check_username
@@ -30,7 +29,7 @@ def create_user(
     if actor is not None:
         require_admin(actor)
     _check(username, password, email)
-    password_hash = passwords_of(packhouse).hash(password)
+    password_hash = packhouse.passwords.hash(password)
     try:
         with packhouse.database.transaction() as connection:
             return _create(packhouse, connection, actor, username, password_hash, role, email)
@@ -88,7 +87,7 @@ def change_password(packhouse: Packhouse, actor: Actor | None, username: str, pa
         if actor.name != username:
             require_admin(actor)
     check_password(password)
-    password_hash = passwords_of(packhouse).hash(password)
+    password_hash = packhouse.passwords.hash(password)
     with packhouse.database.transaction() as connection:
         user = users.by_username(connection, username)
         if user is None:

@@ -165,11 +165,23 @@ def require(actor: Actor, permission: Permission, channel: Channel) -> None:
     """
     if may(actor, permission, channel):
         return
+    require_visible(actor, channel)
     if actor.is_anonymous:
-        raise Unauthenticated(f"Channel '{channel.path}' needs a log-in. Send a token, or log in first.")
-    if not is_visible(actor, channel):
-        raise NotFound(f"Channel '{channel.path}' was not found.")
+        raise _log_in_first(channel)
     raise Forbidden(f"'{actor.name}' is not allowed '{permission.value}' on channel '{channel.path}'.")
+
+
+def require_visible(actor: Actor, channel: Channel) -> None:
+    """Raise where the actor may not know that the channel is there, as `require` does."""
+    if is_visible(actor, channel):
+        return
+    raise (
+        _log_in_first(channel) if actor.is_anonymous else NotFound(f"Channel '{channel.path}' was not found.")
+    )
+
+
+def _log_in_first(channel: Channel) -> Unauthenticated:
+    return Unauthenticated(f"Channel '{channel.path}' needs a log-in. Send a token, or log in first.")
 
 
 def is_visible(actor: Actor, channel: Channel) -> bool:

@@ -76,7 +76,12 @@ class Dispatcher:
         with self._packhouse.database.reading() as connection:
             stale = revisions.stale(connection)
         now = time.monotonic()
-        current = {(one.channel_id, one.subdir): one for one in stale}
+        subdirs_first = {one.channel_id for one in stale if one.subdir != revisions.ROOT}
+        current = {
+            (one.channel_id, one.subdir): one
+            for one in stale
+            if one.subdir != revisions.ROOT or one.channel_id not in subdirs_first
+        }
         for key in self._asked.keys() - current.keys():
             del self._asked[key]
         for key, one in current.items():

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, delete, exists, select
 
 from packhouse.domain.artifacts import Artifact, Digests, PackageFacts
-from packhouse.storage.tables import artifact, entry
+from packhouse.storage.tables import artifact, channel, entry
 from packhouse.storage.upsert import upsert
 
 COLUMNS = tuple(column for column in artifact.c if column.name not in ("details", "created_at"))
@@ -85,6 +85,25 @@ def remove_unused(connection: Connection, ids: set[int]) -> set[str]:
             connection.execute(delete(artifact).where(unused).returning(artifact.c.sha256)).scalars()
         )
     return digests
+
+
+def unused(connection: Connection, limit: int) -> list[Row[Any]]:
+    """Id, ckey and SHA-256 of artifacts that are in no channel."""
+    in_use = exists().where(entry.c.artifact_id == artifact.c.id)
+    statement = select(artifact.c.id, artifact.c.ckey, artifact.c.sha256).where(~in_use)
+    return list(connection.execute(statement.order_by(artifact.c.id).limit(limit)))
+
+
+def places(connection: Connection, sha256: str) -> list[str]:
+    """`channel/ckey` of every file that consists of these bytes."""
+    statement = (
+        select(channel.c.path, entry.c.ckey)
+        .join(entry, entry.c.channel_id == channel.c.id)
+        .join(artifact, artifact.c.id == entry.c.artifact_id)
+        .where(artifact.c.sha256 == sha256)
+        .order_by(channel.c.path, entry.c.ckey)
+    )
+    return [f"{row.path}/{row.ckey}" for row in connection.execute(statement)]
 
 
 def _chunks(ids: list[int], size: int = 500) -> list[list[int]]:

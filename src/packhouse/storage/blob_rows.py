@@ -4,11 +4,11 @@ A claim is made before the bytes are kept and confirmed in the transaction that 
 crash leaves between the two is an unconfirmed claim, which the sweep finds without walking the store.
 """
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, or_, select, update
+from sqlalchemy import Connection, Row, Select, Table, delete, exists, or_, select, union, update
 
 from packhouse.errors import Conflict
 from packhouse.storage.tables import artifact, blob, document
@@ -59,15 +59,48 @@ def _is_referenced() -> Any:
     )
 
 
-def referenced(connection: Connection) -> Iterable[tuple[str, int]]:
-    """Digest and size of all that must be in the store, streamed."""
-    yield from (
-        (row.sha256, row.size)
-        for row in connection.execution_options(yield_per=10_000).execute(
-            select(blob.c.sha256, blob.c.size).where(blob.c.unreferenced_since.is_(None))
-        )
-    )
+def page(connection: Connection, after: str, limit: int) -> list[Row[Any]]:
+    """SHA-256 and size of the next blobs that must be in the store, in order of their digests."""
+    behind = blob.c.unreferenced_since.is_(None) & (blob.c.sha256 > after)
+    statement = select(blob.c.sha256, blob.c.size).where(behind)
+    return list(connection.execute(statement.order_by(blob.c.sha256).limit(limit)))
 
 
-def is_known(connection: Connection, sha256: str) -> bool:
-    return bool(connection.execute(select(exists().where(blob.c.sha256 == sha256))).scalar())
+def is_needed(connection: Connection, sha256: str) -> bool:
+    """Whether the bytes must be in the store."""
+    needed = (blob.c.sha256 == sha256) & blob.c.unreferenced_since.is_(None)
+    return bool(connection.execute(select(exists().where(needed))).scalar())
+
+
+def known(connection: Connection, digests: Sequence[str]) -> set[str]:
+    """Those of the digests (a thousand at most) that have a row."""
+    return set(connection.execute(select(blob.c.sha256).where(blob.c.sha256.in_(digests))).scalars())
+
+
+def unused(connection: Connection, limit: int) -> list[str]:
+    """Blobs that are said to be referred to, though nothing does."""
+    statement = select(blob.c.sha256).where(blob.c.unreferenced_since.is_(None), ~_is_referenced())
+    return list(connection.execute(statement.limit(limit)).scalars())
+
+
+def unlisted(connection: Connection, limit: int) -> list[Row[Any]]:
+    """SHA-256 and size of what an artifact or a document refers to without a row here."""
+    statement = union(*(_without_row(table) for table in (artifact, document)))
+    return list(connection.execute(statement.limit(limit)))
+
+
+def _without_row(table: Table) -> Select[Any]:
+    return select(table.c.sha256, table.c.size).where(~exists().where(blob.c.sha256 == table.c.sha256))
+
+
+def adopt(connection: Connection, sha256: str, size: int) -> bool:
+    """Make a row, long an orphan, for bytes that nobody knows; False when somebody claimed them meanwhile.
+
+    Until this transaction ends, nobody else can claim them: `forget` may follow, and the bytes go.
+    """
+    long_ago = datetime.fromtimestamp(0, UTC)
+    values = {"size": size, "unreferenced_since": long_ago}
+    kept = {"size": blob.c.size}
+    where = blob.c.unreferenced_since == long_ago
+    result = upsert(connection, blob, {"sha256": sha256}, values, kept, where, returning=[blob.c.sha256])
+    return result.one_or_none() is not None

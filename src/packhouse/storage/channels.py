@@ -9,8 +9,7 @@ from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, or_,
 from packhouse.domain.access import Actor, Level
 from packhouse.domain.channels import Channel, ChannelCounts, ChannelPath, Indexing, Privacy
 from packhouse.errors import NotFound
-from packhouse.storage import tables
-from packhouse.storage.tables import channel, entry, grant, revision, user
+from packhouse.storage.tables import channel, entry, grant, package, revision, user
 
 _COLUMNS = (channel, user.c.username.label("owner_name"))
 
@@ -76,6 +75,12 @@ def remove(connection: Connection, channel_id: int) -> None:
     connection.execute(delete(channel).where(channel.c.id == channel_id))
 
 
+def everywhere(connection: Connection) -> list[tuple[int, str]]:
+    """Id and path of every channel, by path."""
+    rows = connection.execute(select(channel.c.id, channel.c.path).order_by(channel.c.path))
+    return [(row.id, row.path) for row in rows]
+
+
 def children(connection: Connection, channel_id: int) -> list[Channel]:
     rows = connection.execute(_select().where(channel.c.parent_id == channel_id).order_by(channel.c.path))
     return [_from_row(row) for row in rows]
@@ -103,10 +108,8 @@ def visible_to(actor: Actor) -> Any:
 def _in_resources(actor: Actor) -> Any:
     if actor.resources is None:
         return channel.c.id.is_not(None)
-    paths = list(actor.resources)
-    parents = select(tables.channel.alias("parent").c.id).where(
-        tables.channel.alias("parent").c.path.in_(paths)
-    )
+    paths, parent = list(actor.resources), channel.alias("parent")
+    parents = select(parent.c.id).where(parent.c.path.in_(paths))
     return or_(channel.c.path.in_(paths), channel.c.parent_id.in_(parents))
 
 
@@ -180,7 +183,6 @@ def add_downloads(connection: Connection, per_entry: Mapping[int, int]) -> None:
 
 
 def _add_to_package(connection: Connection, row: Row[Any], number: int) -> None:
-    package = tables.package
     connection.execute(
         update(package)
         .where(

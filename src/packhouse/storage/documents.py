@@ -1,6 +1,5 @@
 """Queries about documents: the pointers from an index file's name to the blob that holds its bytes."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,17 +25,13 @@ def find(connection: Connection, channel_id: int, subdir: str, name: str) -> Doc
     return None if row is None else Document(row.name, row.sha256, row.size, row.built_at)
 
 
-def put(
-    connection: Connection, channel_id: int, subdir: str, revision: int, documents: Mapping[str, Document]
-) -> set[str]:
-    """Swap in a subdir's documents; answer the digests that were replaced."""
-    where = (document.c.channel_id == channel_id) & (document.c.subdir == subdir)
-    before = set(connection.execute(select(document.c.sha256).where(where)).scalars())
-    for one in documents.values():
-        key = {"channel_id": channel_id, "subdir": subdir, "name": one.name}
-        values = {"sha256": one.sha256, "size": one.size, "revision": revision, "built_at": one.built_at}
-        upsert(connection, document, key, values)
-    return before - {one.sha256 for one in documents.values()}
+def put(connection: Connection, channel_id: int, subdir: str, revision: int, new: Document) -> str:
+    """Swap in a document unless a newer one is there; answer the digest that was there before, or the new one."""
+    before = find(connection, channel_id, subdir, new.name)
+    key = {"channel_id": channel_id, "subdir": subdir, "name": new.name}
+    values = {"sha256": new.sha256, "size": new.size, "revision": revision, "built_at": new.built_at}
+    upsert(connection, document, key, values, where=document.c.revision <= revision)
+    return new.sha256 if before is None else before.sha256
 
 
 def remove_all(connection: Connection, channel_id: int) -> set[str]:
@@ -44,7 +39,7 @@ def remove_all(connection: Connection, channel_id: int) -> set[str]:
     return set(connection.execute(statement).scalars())
 
 
-def everywhere(connection: Connection) -> Iterator[tuple[int, str, str, str, int]]:
-    """Channel id, subdir, name, SHA-256 and size of every document."""
-    for row in connection.execute(select(document)):
-        yield row.channel_id, row.subdir, row.name, row.sha256, row.size
+def of_subdir(connection: Connection, channel_id: int, subdir: str) -> dict[str, Document]:
+    statement = select(document).where(document.c.channel_id == channel_id, document.c.subdir == subdir)
+    rows = connection.execute(statement)
+    return {row.name: Document(row.name, row.sha256, row.size, row.built_at) for row in rows}

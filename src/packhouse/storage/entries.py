@@ -135,14 +135,24 @@ def of_package(
 
 def versions(connection: Connection, channel_id: int, family: str, name: str) -> list[VersionRow]:
     """What a package's sums are made of, one row a file."""
-    rows = connection.execute(
-        select(
-            artifact.c.id, artifact.c.version, artifact.c.build_number, entry.c.subdir, entry.c.download_count
-        )
+    statement = _version_rows(channel_id).where(entry.c.family == family, entry.c.name == name)
+    return [VersionRow(*row[2:]) for row in connection.execute(statement)]
+
+
+def by_package(connection: Connection, channel_id: int) -> Iterator[tuple[str, str, VersionRow]]:
+    """Family, name and version row of all of a channel's files, in this order; streamed."""
+    statement = _version_rows(channel_id).order_by(entry.c.family, entry.c.name)
+    for row in connection.execution_options(yield_per=5_000).execute(statement):
+        yield row.family, row.name, VersionRow(*row[2:])
+
+
+def _version_rows(channel_id: int) -> Select[Any]:
+    columns = (artifact.c.id, artifact.c.version, artifact.c.build_number)
+    return (
+        select(entry.c.family, entry.c.name, *columns, entry.c.subdir, entry.c.download_count)
         .join(artifact, artifact.c.id == entry.c.artifact_id)
-        .where(entry.c.channel_id == channel_id, entry.c.family == family, entry.c.name == name)
+        .where(entry.c.channel_id == channel_id)
     )
-    return [VersionRow(*row) for row in rows]
 
 
 def of_names(connection: Connection, channel_id: int, subdir: str, names: Sequence[str]) -> list[Row[Any]]:
@@ -154,6 +164,12 @@ def of_names(connection: Connection, channel_id: int, subdir: str, names: Sequen
 def in_index_order(connection: Connection, channel_id: int, subdir: str) -> Iterator[Row[Any]]:
     """All index rows of one subdir: `.tar.bz2` by file name, then `.conda` by file name; streamed."""
     yield from connection.execution_options(yield_per=5_000).execute(_index_rows(channel_id, subdir))
+
+
+def in_name_order(connection: Connection, channel_id: int, subdir: str) -> Iterator[Row[Any]]:
+    """All index rows of one subdir, by package name; streamed."""
+    statement = _index_rows(channel_id, subdir).order_by(None).order_by(entry.c.name)
+    yield from connection.execution_options(yield_per=5_000).execute(statement)
 
 
 def by_name(connection: Connection, channel_id: int) -> Iterator[Row[Any]]:
@@ -183,13 +199,7 @@ def _index_rows(channel_id: int, subdir: str) -> Select[Any]:
     )
 
 
-def names(connection: Connection, channel_id: int, subdir: str) -> list[str]:
-    statement = (
-        select(entry.c.name).where(entry.c.channel_id == channel_id, entry.c.subdir == subdir).distinct()
-    )
-    return sorted(connection.execute(statement).scalars())
-
-
-def count(connection: Connection, channel_id: int, subdir: str) -> int:
-    condition = (entry.c.channel_id == channel_id) & (entry.c.subdir == subdir)
-    return connection.execute(select(func.count()).select_from(entry).where(condition)).scalar_one()
+def counts(connection: Connection, channel_id: int) -> dict[str, int]:
+    """How many files each subdir of a channel has, counted one by one."""
+    statement = select(entry.c.subdir, func.count()).where(entry.c.channel_id == channel_id)
+    return {row[0]: row[1] for row in connection.execute(statement.group_by(entry.c.subdir))}

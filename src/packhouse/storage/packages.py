@@ -1,6 +1,6 @@
 """Queries about packages: the sums over a name's files that listings and searches show."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -110,17 +110,28 @@ def put(
     now: datetime,
 ) -> None:
     """Write the sums of one package from all of its entries, the newest version first."""
+    values = {**sums(newest_first), "updated_at": now}
+    upsert(connection, package, {"channel_id": channel_id, "family": family, "name": name}, values)
+
+
+def sums(newest_first: Sequence[VersionRow]) -> dict[str, Any]:
+    """The columns that follow from a package's entries."""
     subdirs = sorted({row.subdir for row in newest_first})
-    values = {
+    return {
         "latest_artifact_id": newest_first[0].artifact_id,
         "file_count": len(newest_first),
         "versions": list(dict.fromkeys(row.version for row in newest_first)),
         "subdirs": subdirs,
         "platforms": f",{','.join(subdirs)},",
         "download_count": sum(row.download_count for row in newest_first),
-        "updated_at": now,
     }
-    upsert(connection, package, {"channel_id": channel_id, "family": family, "name": name}, values)
+
+
+def in_order(connection: Connection, channel_id: int) -> Iterator[Row[Any]]:
+    """The sums of all of a channel's packages as they are kept, by family and name; streamed."""
+    statement = select(package).where(package.c.channel_id == channel_id)
+    statement = statement.order_by(package.c.family, package.c.name)
+    yield from connection.execution_options(yield_per=2_000).execute(statement)
 
 
 def remove(connection: Connection, channel_id: int, family: str, name: str) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, case, select, update
 
 from packhouse.storage.tables import channel, revision
 from packhouse.storage.upsert import upsert
@@ -73,6 +73,14 @@ def stale(connection: Connection) -> list[Stale]:
     return [Stale(row.channel_id, row.path, row.subdir, row.content, row.indexed) for row in rows]
 
 
+def lock(connection: Connection, channel_id: int, subdir: str) -> bool:
+    """Make other writers of the subdir's documents wait for this transaction; False if it is gone."""
+    statement = select(revision.c.content).where(
+        revision.c.channel_id == channel_id, revision.c.subdir == subdir
+    )
+    return connection.execute(statement.with_for_update()).first() is not None
+
+
 def mark_indexed(connection: Connection, channel_id: int, subdir: str, content: int) -> bool:
     """Record that documents of `content` are in place; False when newer ones are already there."""
     changed = connection.execute(
@@ -88,21 +96,14 @@ def mark_indexed(connection: Connection, channel_id: int, subdir: str, content: 
     return changed.rowcount == 1
 
 
-def mark_stale(connection: Connection, channel_id: int, subdir: str) -> None:
-    """Ask for the documents to be made again although no entry changed (repair)."""
-    connection.execute(
-        update(revision)
-        .where(revision.c.channel_id == channel_id, revision.c.subdir == subdir)
-        .values(content=revision.c.content + 1)
-    )
-
-
-def set_count(connection: Connection, channel_id: int, subdir: str, artifact_count: int) -> None:
-    connection.execute(
-        update(revision)
-        .where(revision.c.channel_id == channel_id, revision.c.subdir == subdir)
-        .values(artifact_count=artifact_count)
-    )
+def renew(connection: Connection, channel_id: int, subdir: str, artifact_count: int, now: datetime) -> int:
+    """Set a true count and ask for everything to be made again (repair); answer the new content revision."""
+    key = {"channel_id": channel_id, "subdir": subdir}
+    first = {"content": 1, "indexed": 0, "artifact_count": artifact_count, "changed_at": now}
+    newest = case((revision.c.content < revision.c.indexed, revision.c.indexed), else_=revision.c.content)
+    changes = {"content": newest + 1, "artifact_count": artifact_count, "changed_at": now}
+    result = upsert(connection, revision, key, first, changes, returning=[revision.c.content])
+    return int(result.scalar_one())
 
 
 def _from_row(row: Any) -> Revision:

@@ -1,9 +1,10 @@
 """Queries about shards (CEP 16): their bytes lie in the database, so they change with the entries."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from packhouse.storage.tables import shard
 from packhouse.storage.upsert import upsert
@@ -50,6 +51,19 @@ def current(connection: Connection, channel_id: int, subdir: str) -> dict[str, b
     return {row.name: bytes(row.sha256) for row in rows}
 
 
+def in_name_order(connection: Connection, channel_id: int, subdir: str) -> Iterator[Row[Any]]:
+    """Name, SHA-256 and body of each shard that the shard index names; streamed."""
+    here = (shard.c.channel_id == channel_id) & (shard.c.subdir == subdir) & shard.c.replaced_at.is_(None)
+    statement = select(shard.c.name, shard.c.sha256, shard.c.body).where(here).order_by(shard.c.name)
+    rows: Iterable[Row[Any]] = connection.execution_options(yield_per=500).execute(statement)
+    yield from rows
+
+
+def subdirs(connection: Connection, channel_id: int) -> set[str]:
+    statement = select(shard.c.subdir).where(shard.c.channel_id == channel_id, shard.c.replaced_at.is_(None))
+    return set(connection.execute(statement.distinct()).scalars())
+
+
 def changes(connection: Connection, channel_id: int, subdir: str, since: int) -> Mapping[str, bytes | None]:
     """What changed in the shard index after revision `since`: name -> SHA-256, None for a name gone."""
     rows = connection.execute(
@@ -68,8 +82,3 @@ def changes(connection: Connection, channel_id: int, subdir: str, since: int) ->
 
 def remove_replaced(connection: Connection, before: datetime) -> int:
     return connection.execute(delete(shard).where(shard.c.replaced_at < before)).rowcount
-
-
-def remove_current(connection: Connection, channel_id: int, subdir: str) -> None:
-    """Forget a subdir's shards, to make them again (repair)."""
-    connection.execute(delete(shard).where(shard.c.channel_id == channel_id, shard.c.subdir == subdir))

@@ -11,7 +11,8 @@ from packhouse.domain.channels import RESERVED_NAMES
 from packhouse.web.asgi import Receive, Scope, Send
 from packhouse.web.errors import install_error_handlers
 from packhouse.web.openapi import install_openapi
-from packhouse.web.protocols.conda import PREFIX, CondaApplication
+from packhouse.web.protocols.conda import CondaApplication
+from packhouse.web.protocols.conda_urls import content_path
 from packhouse.web.routes import install_routes
 
 MANAGEMENT_WORDS = RESERVED_NAMES - {"t"}
@@ -24,8 +25,8 @@ class Application:
         self.content = CondaApplication(packhouse, downloads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        if path.startswith(PREFIX) and path.split("/", 4)[3] not in MANAGEMENT_WORDS:
+        path = content_path(scope.get("path", ""))
+        if path is not None and path.split("/", 1)[0] not in MANAGEMENT_WORDS:
             await self.content(scope, receive, send)
         else:
             await self.api(scope, receive, send)

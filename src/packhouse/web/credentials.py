@@ -12,6 +12,7 @@ from packhouse.actions.authenticate import Credential, Identity, identify
 from packhouse.actions.packhouse import Packhouse
 from packhouse.domain.access import Actor, require_user
 from packhouse.errors import Unauthenticated
+from packhouse.web.request_log import ACTOR
 
 SECRET_SHAPE = re.compile(r"[!-~]{1,4096}")
 
@@ -85,7 +86,9 @@ House = Annotated[Packhouse, Depends(packhouse_of)]
 
 def current_identity(request: Request, packhouse: House) -> Identity:
     """Who asks, and with what; nobody is `ANONYMOUS`."""
-    return identify(packhouse, find_credential(request.headers.raw, None))
+    identity = identify(packhouse, find_credential(request.headers.raw, None))
+    request.scope[ACTOR] = identity.actor.name
+    return identity
 
 
 CurrentIdentity = Annotated[Identity, Depends(current_identity)]

@@ -75,7 +75,8 @@ def error_body(error: PackhouseError) -> dict[str, Any]:
 
 def envelope(code: str, message: str) -> dict[str, Any]:
     """`error` is always an object: a list or a string in its place crashes anaconda-auth on 401 and 403."""
-    return {"error": {"code": code, "message": message}, "code": code, "message": message}
+    sendable = message.encode("utf-8", "backslashreplace").decode()  # names in it may hold lone surrogates
+    return {"error": {"code": code, "message": sendable}, "code": code, "message": sendable}
 
 
 def headers_of(error: PackhouseError) -> dict[str, str]:

@@ -9,7 +9,8 @@ import json
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from time import perf_counter
+from functools import lru_cache
+from time import perf_counter, time
 from typing import Literal, TextIO
 from urllib.parse import quote
 
@@ -87,7 +88,7 @@ class _Answer:
 
 def _as_text(scope: Scope, answer: _Answer, milliseconds: float) -> str:
     return (
-        f"{_now()} info request: {scope['method']} {_path(scope)} {answer.status} {milliseconds:.1f}ms "
+        f"{_now()} info request: {scope['method']} {_shown(scope['path'])} {answer.status} {milliseconds:.1f}ms "
         f"{answer.size}B actor={scope.get(ACTOR) or '-'} client={_client(scope)}"
     )
 
@@ -99,7 +100,7 @@ def _as_json(scope: Scope, answer: _Answer, milliseconds: float) -> str:
             "level": "info",
             "logger": "request",
             "method": scope["method"],
-            "path": _path(scope),
+            "path": _shown(scope["path"]),
             "status": answer.status,
             "milliseconds": round(milliseconds, 1),
             "bytes": answer.size,
@@ -109,9 +110,9 @@ def _as_json(scope: Scope, answer: _Answer, milliseconds: float) -> str:
     )
 
 
-def _path(scope: Scope) -> str:
-    """Decoded, masked and quoted again: a token hides in no encoding, and no client writes lines here."""
-    path: str = scope["path"]
+@lru_cache(maxsize=1024)
+def _shown(path: str) -> str:
+    """Masked, and quoted again: a token hides in no encoding, and no client writes lines of its own."""
     return quote(mask(path) if "/t/" in path else path, safe="/:@!$&'()*+,;=~")
 
 
@@ -121,4 +122,10 @@ def _client(scope: Scope) -> str:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = time()
+    return f"{_second(int(now))}.{int(now % 1 * 1000):03}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -23,8 +23,8 @@ from granian.server.embed import Server
 
 from packhouse.errors import Invalid
 from packhouse.settings import Settings
-from packhouse.web.certificates import Certificate, certificate_for
 from packhouse.web.asgi import Application
+from packhouse.web.certificates import Certificate, certificate_for
 from packhouse.web.request_log import RequestLog
 
 STOP_SECONDS = 10
@@ -67,8 +67,9 @@ def serve(
 ) -> None:
     """Answer requests until SIGTERM or SIGINT; then take no more, finish those under way, and return.
 
-    Each request is logged, where the settings log at `info`. Requests that need longer than `stop_seconds`, or a second signal, are cut off. `application` sees
-    no lifespan events: it is served twice, and whoever calls this starts and stops what it needs.
+    Each request is logged, where the settings log at `info`. Requests that need longer than
+    `stop_seconds`, or a second signal, are cut off. `application` sees no lifespan events: it is
+    served twice, and whoever calls this starts and stops what it needs.
     Raises `Invalid` for an address or a certificate that cannot be used.
     """
     certificate = certificate_for(settings) if settings.tls else None

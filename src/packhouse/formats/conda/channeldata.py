@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from packhouse.domain.artifacts import JsonObject
-from packhouse.formats.conda.current_repodata import version_order
+from packhouse.formats.conda.versions import version_order
 
 _FLAGS = ("activate.d", "binary_prefix", "deactivate.d", "post_link", "pre_link", "pre_unlink", "text_prefix")
 _TEXTS = ("dev_url", "doc_url", "home", "license", "source_url", "summary")

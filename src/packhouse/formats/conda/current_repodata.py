@@ -8,14 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from sys import intern
-from typing import Any
 
 import orjson
 from rattler import BuildString, MatchSpec, PackageRecord
-from rattler.exceptions import InvalidMatchSpecError, InvalidVersionError
+from rattler.exceptions import InvalidMatchSpecError
 
 from packhouse.formats.conda.repodata import IndexRow
-from packhouse.formats.conda.versions import parse_version
+from packhouse.formats.conda.versions import version_order
 
 
 def select_current(rows: Iterable[IndexRow]) -> set[str]:
@@ -29,14 +28,6 @@ def select_current(rows: Iterable[IndexRow]) -> set[str]:
     selection.keep_newest()
     selection.keep_what_is_needed()
     return {candidate.filename for kept in selection.kept.values() for candidate in kept}
-
-
-def version_order(version: str) -> tuple[bool, Any]:
-    """A key to sort versions by, as all conda clients do; a version that none can read comes first of all."""
-    try:
-        return True, parse_version(version)
-    except InvalidVersionError:
-        return False, version
 
 
 @dataclass(slots=True, eq=False)

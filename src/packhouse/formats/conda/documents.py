@@ -14,12 +14,18 @@ from packhouse.formats.conda.layout import inner_path
 Document: TypeAlias = dict[str, Any]
 _Check: TypeAlias = tuple[Callable[[Any], bool], str]
 
-#: 9999-12-31T23:59:59.999Z in milliseconds, the last time that clients can write down.
-_LAST_TIMESTAMP = 253_402_300_799_999
+# What rattler can read: seconds up to the first, milliseconds between the others (values below the year
+# 10000 in seconds are taken for seconds). One time outside makes it refuse a whole index.
+_LAST_SECONDS = 253_402_207_200
+_FIRST_MILLISECONDS, _LAST_MILLISECONDS = 253_402_300_800, 253_402_207_200_000
 _RUN_EXPORT_KINDS = ("weak", "strong", "weak_constrains", "strong_constrains", "noarch")
 # As conda-build names them: the architecture of `index.json` is Python's, that of the subdir conda's.
 _SUBDIR_ARCHITECTURES = {"x86": "32", "x86_64": "64"}
 _HAS_PREFIX_LINE = re.compile(r'(?:"[^"]+"|\S+)\s+(text|binary)\s+"?([^"]+)"?')
+
+
+def _is_time(value: Any) -> bool:
+    return _is_count(value) and (value <= _LAST_SECONDS or _FIRST_MILLISECONDS <= value <= _LAST_MILLISECONDS)
 
 
 def _is_text(value: Any) -> bool:
@@ -59,7 +65,7 @@ _OPTIONAL: dict[str, _Check] = {
         '"generic" or "python"',
     ),
     "timestamp": (
-        lambda value: value is None or (_is_count(value) and value <= _LAST_TIMESTAMP),
+        lambda value: value is None or _is_time(value),
         "a time in milliseconds since 1970, before the year 10000",
     ),
     "license": _TEXT_OR_NULL,

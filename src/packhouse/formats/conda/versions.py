@@ -1,15 +1,23 @@
 """The order of conda versions, which is rattler's to decide."""
 
 from functools import lru_cache
+from typing import Any
 
 from rattler import Version
+from rattler.exceptions import InvalidVersionError
+
+VERSIONS_REMEMBERED = 50_000
 
 
-@lru_cache(maxsize=50_000)
-def parse_version(text: str) -> Version:
-    return Version(text)
+@lru_cache(maxsize=VERSIONS_REMEMBERED)
+def version_order(version: str) -> tuple[bool, Any]:
+    """A key to sort versions by, as all conda clients do; a version that none can read comes first of all."""
+    try:
+        return True, Version(version)
+    except InvalidVersionError:
+        return False, version
 
 
-def release_order(version: str, build_number: int) -> tuple[Version, int]:
+def release_order(version: str, build_number: int) -> tuple[tuple[bool, Any], int]:
     """Sort key: a later release is greater."""
-    return parse_version(version), build_number
+    return version_order(version), build_number

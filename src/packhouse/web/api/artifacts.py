@@ -18,7 +18,6 @@ from packhouse.storage import channels, entries, packages
 from packhouse.storage.blobs import Spool
 from packhouse.storage.packages import SORT_KEYS, Filter
 from packhouse.web.api.channel_routes import ChannelAt, at_channel
-from packhouse.web.api.channels import visible
 from packhouse.web.api.paging import Paging, check_sort, page_of
 from packhouse.web.api.shapes import file_json, package_json
 from packhouse.web.credentials import CurrentActor, House
@@ -86,7 +85,7 @@ def list_packages(
 ) -> dict[str, Any]:
     """The packages of one channel."""
     with packhouse.database.reading() as connection:
-        channel = visible(connection, actor, path)
+        channel = channels.get(connection, path)
         require(actor, Permission.CHANNEL_VIEW_ARTIFACTS, channel)
         total, found = packages.listing(
             connection,
@@ -111,7 +110,7 @@ def list_files(
 ) -> dict[str, Any]:
     """The files of one package."""
     with packhouse.database.reading() as connection:
-        channel = visible(connection, actor, path)
+        channel = channels.get(connection, path)
         require(actor, Permission.ARTIFACT_VIEW, channel)
         total, found = entries.of_package(connection, channel.id, family, package, page.offset, page.limit)
     base = base_url(request)

@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field
 from packhouse.actions import channels as actions
 from packhouse.actions import sharing
 from packhouse.actions.packhouse import Packhouse
-from packhouse.domain.access import Actor, Level, Permission, is_visible, require
+from packhouse.domain.access import Actor, Level, Permission, require, require_visible
 from packhouse.domain.channels import Channel, Indexing, Privacy
 from packhouse.domain.events import Event
-from packhouse.errors import Invalid, NotFound, Unauthenticated
+from packhouse.errors import Invalid, Unauthenticated
 from packhouse.storage import channels, events
 from packhouse.web.api.channel_routes import ChannelAt, at_channel
 from packhouse.web.api.paging import Paging, page_of
@@ -87,7 +87,8 @@ def create_subchannel(
 @router.get("/channels/{channel}/subchannels")
 def list_subchannels(packhouse: House, actor: CurrentActor, channel: str, page: Paging) -> dict[str, Any]:
     with packhouse.database.reading() as connection:
-        parent = visible(connection, actor, channel)
+        parent = channels.get(connection, channel)
+        require_visible(actor, parent)
         condition = channels.visible_to(actor) & channels.is_child_of(parent.id)
         return _listing(connection, actor, condition, page, include_subchannels=True)
 
@@ -124,7 +125,7 @@ def share_channel(
 @at_channel(router.get)
 def show_channel(packhouse: House, actor: CurrentActor, path: ChannelAt) -> dict[str, Any]:
     with packhouse.database.reading() as connection:
-        channel = visible(connection, actor, path)
+        channel = channels.get(connection, path)
         require(actor, Permission.CHANNEL_VIEW, channel)
     return _shown(packhouse, actor, channel)
 
@@ -152,20 +153,10 @@ def delete_channel(packhouse: House, actor: CurrentActor, path: ChannelAt) -> di
 def channel_history(packhouse: House, actor: CurrentActor, path: ChannelAt, page: Paging) -> dict[str, Any]:
     """Who did what to the channel, the newest first."""
     with packhouse.database.reading() as connection:
-        channel = visible(connection, actor, path)
+        channel = channels.get(connection, path)
         require(actor, Permission.CHANNEL_HISTORY, channel)
         total, found = events.of_channel(connection, channel.id, page.offset, page.limit)
     return page_of(total, [_event_json(event) for event in found])
-
-
-def visible(connection: Any, actor: Actor, path: str) -> Channel:
-    """The channel, if the actor may know of it; nobody at all is asked to log in, as `access.require` does."""
-    channel = channels.get(connection, path)
-    if is_visible(actor, channel):
-        return channel
-    if actor.is_anonymous:
-        raise Unauthenticated(f"Channel '{path}' needs a log-in. Send a token, or log in first.")
-    raise NotFound(f"Channel '{path}' was not found.")
 
 
 def _shown(packhouse: Packhouse, actor: Actor, channel: Channel) -> dict[str, Any]:

@@ -16,15 +16,16 @@ import orjson
 from packhouse.actions.authenticate import authenticate
 from packhouse.actions.downloads import Downloads
 from packhouse.actions.packhouse import Packhouse
+from packhouse.domain.access import Actor
 from packhouse.errors import NotFound, PackhouseError
 from packhouse.web.asgi import Receive, Scope, Send
 from packhouse.web.credentials import find_credential
 from packhouse.web.errors import error_body, headers_of, status_of
-from packhouse.web.protocols.conda_urls import Target, parse_target
+from packhouse.web.protocols.conda_urls import Target, content_path, parse_target
 from packhouse.web.protocols.content import Answer, UnsatisfiableRange, is_unmodified, wanted_range
 from packhouse.web.protocols.resolve import Resolver
+from packhouse.web.request_log import ACTOR
 
-PREFIX = "/api/repo/"
 KEPT_SECONDS = 1.0
 """How long another process's change may stay unseen."""
 KEPT_BYTES = 64 * 1024**2
@@ -62,6 +63,7 @@ class CondaApplication:
         answer = self._answers.get((scope["path"], credential))
         if answer is None or answer.generation != self._generation or answer.expires < time.monotonic():
             answer = await self._resolved(scope, credential)
+        scope[ACTOR] = answer.actor
         await self._send(scope["method"], answer, if_none_match, wants or {}, send)
 
     async def _resolved(self, scope: Scope, credential: bytes) -> Answer:
@@ -81,17 +83,20 @@ class CondaApplication:
     def _resolve(self, scope: Scope) -> Answer:
         generation = self._generation
         try:
-            target = parse_target(scope["path"][len(PREFIX) :])
+            path = content_path(scope["path"])
+            target = None if path is None else parse_target(path)
             if target is None:
                 raise NotFound(f"'{scope['path']}' is no address of a package file or an index.")
-            answer = self._resolver.resolve(self._actor(scope, target), target)
+            actor = self._actor(scope, target)
+            answer = self._resolver.resolve(actor, target)
+            answer.actor = actor.name
         except PackhouseError as error:
             answer = refusal(error)
         answer.generation = generation
         answer.expires = time.monotonic() + KEPT_SECONDS
         return answer
 
-    def _actor(self, scope: Scope, target: Target) -> Any:
+    def _actor(self, scope: Scope, target: Target) -> Actor:
         return authenticate(self._packhouse, find_credential(scope["headers"], target.token))
 
     def _keep(self, key: tuple[str, bytes], answer: Answer) -> None:

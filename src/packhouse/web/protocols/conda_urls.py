@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from packhouse.domain.channels import is_subdir_like
 
 ROOT = ""
+PREFIX = "/api/repo/"
+TOKEN_IN_FRONT = re.compile(r"/(t/[^/]*/)api/repo/(.*)", re.DOTALL)
+"""Where rattler puts a token that it keeps as `CondaToken`: before the whole path, mount point and all."""
 SHARD_FILE = re.compile(r"shards/([0-9a-f]{64})\.msgpack\.zst")
 
 
@@ -22,6 +25,14 @@ class Target:
     def shard(self) -> bytes | None:
         match = SHARD_FILE.fullmatch(self.file)
         return bytes.fromhex(match[1]) if match else None
+
+
+def content_path(path: str) -> str | None:
+    """What stands behind `/api/repo/`, a token first if there is one; None for addresses elsewhere."""
+    if path.startswith(PREFIX):
+        return path.removeprefix(PREFIX)
+    in_front = TOKEN_IN_FRONT.fullmatch(path)
+    return None if in_front is None else in_front[1] + in_front[2]
 
 
 def parse_target(path: str) -> Target | None:

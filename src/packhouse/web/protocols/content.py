@@ -24,6 +24,7 @@ class Answer:
     etag: bytes = b""
     modified: int = 0
     entry_id: int | None = None
+    actor: str = ""
     headers: Headers = field(default_factory=list)
     start: dict[str, object] = field(default_factory=dict)
     not_modified: dict[str, object] = field(default_factory=dict)
