@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+import structlog
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from packhouse.actions.downloads import Downloads
@@ -15,6 +16,8 @@ from packhouse.settings import Settings
 from packhouse.storage.blobs import open_blobs
 from packhouse.storage.database import Database
 from packhouse.web.server import Addresses
+
+log = structlog.get_logger(__name__)
 
 Announce = Callable[[Addresses, str | None], None]
 
@@ -97,7 +100,10 @@ def _counted_downloads(packhouse: Packhouse) -> Iterator[Downloads]:
 
     def flush_regularly() -> None:
         while not stop.wait(packhouse.settings.download_seconds):
-            downloads.flush()
+            try:
+                downloads.flush()
+            except Exception:
+                log.exception("download counts were not written; trying again")
 
     thread = threading.Thread(target=flush_regularly, name="downloads", daemon=True)
     thread.start()

@@ -15,6 +15,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -115,6 +116,8 @@ def load_settings(**options: Any) -> Settings:
         return Settings(**{name: value for name, value in options.items() if value is not None})
     except TOMLDecodeError as error:
         raise Invalid(f"The file '{config_file()}' is no valid TOML: {error}.") from error
+    except SettingsError as error:  # a list or table in the environment that is not JSON
+        raise Invalid(f"The environment is not understood: {error}. Write the value in JSON.") from error
     except ValidationError as error:
         problem = error.errors()[0]
         name = ".".join(str(part) for part in problem["loc"])

@@ -242,6 +242,10 @@ def _assert_sums_agree(house: House, channel: str, by_subdir: dict[str, set[str]
     assert all(each[1][0] == each[3].rsplit("-", 2)[1] for each in sums.values())
     assert counts(house, channel).artifacts == sum(map(len, by_subdir.values()))
     channeldata = json.loads(house.document(channel, revisions.ROOT, "channeldata.json"))
-    assert {name: set(each["subdirs"]) for name, each in channeldata["packages"].items()} == {
+    told = channeldata["packages"]
+    assert {name: set(each["subdirs"]) for name, each in told.items()} == {
         name: each[2] for name, each in expected.items()
+    }
+    assert {name: each["version"] for name, each in told.items()} == {
+        name: each[1][0] for name, each in sums.items()
     }

@@ -4,13 +4,10 @@ import asyncio
 import hashlib
 import io
 import os
-import resource
-import subprocess
 import urllib.request
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
@@ -34,31 +31,6 @@ def blobs(blob_url: str, blob_options: Mapping[str, str]) -> Blobs:
 @pytest.fixture
 def folder(tmp_path: Path) -> Blobs:
     return open_blobs(str(tmp_path / "store"), {})
-
-
-@contextmanager
-def no_file_above(size: int) -> Iterator[None]:
-    """Lets the kernel refuse longer files, for those who may not mount a small disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Another file system, with room for 1 MiB; where that takes too many rights, a limit of 1 MiB a file."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode == 0:
-        yield disk
-        subprocess.run(["umount", str(disk)], check=True)
-    else:
-        with no_file_above(1024**2):
-            yield disk
 
 
 def digests_of(content: bytes) -> Digests:

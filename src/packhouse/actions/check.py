@@ -55,7 +55,7 @@ def _mend_channel(packhouse: Packhouse, channel_id: int, found: Sequence[Found])
     for one in found:
         if isinstance(one.remedy, Reindex) and one.remedy.damaged is not None:
             packhouse.blobs.remove(one.remedy.damaged)  # or what is there would be taken for good
-    for subdir in sorted(_subdirs(found)):
+    for subdir in sorted(_subdirs(found) | {revisions.ROOT}):
         reindex(packhouse, channel_id, subdir)
 
 
@@ -74,6 +74,7 @@ def _mend_rows(packhouse: Packhouse, channel_id: int, found: Sequence[Found]) ->
             revision = revisions.renew(connection, channel_id, subdir, counts.get(subdir, 0), now)
             for some in _batches(names[subdir]):
                 reshard(connection, channel_id, subdir, some, revision, now)
+        revisions.bump(connection, channel_id, revisions.ROOT, 0, now)
 
 
 def _subdirs(found: Iterable[Found]) -> set[str]:

@@ -16,8 +16,7 @@ from sqlalchemy import Connection
 
 from packhouse.actions.check_report import Found, Reindex
 from packhouse.actions.packhouse import Packhouse
-from packhouse.actions.reindex import channeldata_row
-from packhouse.actions.settle import index_row
+from packhouse.actions.settle import channeldata_row, index_row
 from packhouse.actions.side_by_side import side_by_side
 from packhouse.domain.channels import Channel
 from packhouse.errors import Invalid, NotFound
@@ -30,7 +29,8 @@ from packhouse.storage.revisions import Revision
 
 PATIENCE = timedelta(minutes=1)
 """What changed so lately is not called stale yet: the reindex may be on its way."""
-CHUNK_BYTES = 1024**2
+SLICE_BYTES = 64 * 1024
+"""Decompressed at once: indexes shrink to a tenth, so this bounds what is in memory."""
 
 ROOT_DOCUMENTS = ("channeldata.json",)
 SUBDIR_DOCUMENTS = ("repodata.json", "current_repodata.json", "run_exports.json")
@@ -39,18 +39,24 @@ Show = Callable[[IndexRow], bytes]
 
 
 def compare_documents(packhouse: Packhouse, connection: Connection, channel: Channel) -> Iterator[Found]:
-    for revision in revisions.of_channel(connection, channel.id).values():
-        yield from _Comparison(packhouse, connection, channel, revision).run()
+    present = revisions.of_channel(connection, channel.id)
+    for _, revision in sorted(present.items()):
+        root = present.get(revisions.ROOT, revision)
+        yield from _Comparison(packhouse, connection, channel, revision, root).run()
 
 
 @dataclass(frozen=True)
 class _Comparison:
-    """Of one subdir; `connection` is the snapshot that everything is compared in."""
+    """Of one subdir; `connection` is the snapshot that everything is compared in.
+
+    `root` is the revision of the channel's root, with which each subdir's current_repodata is made.
+    """
 
     packhouse: Packhouse
     connection: Connection
     channel: Channel
     revision: Revision
+    root: Revision
 
     def run(self) -> Iterator[Found]:
         yield from self._staleness()
@@ -73,7 +79,7 @@ class _Comparison:
         yield self._found("", what, is_due=is_due)
 
     def _missing(self, present: dict[str, Document], *names: str) -> Iterator[Found]:
-        if self.revision.is_stale:
+        if self._is_behind(names[0]):
             return  # said already
         for name in names:
             if name not in present:
@@ -97,7 +103,7 @@ class _Comparison:
             yield self._found(document.name, what, document.sha256)
 
     def _contents(self, name: str, chunks: Iterator[bytes]) -> Iterator[Found]:
-        if self.revision.is_stale:
+        if self._is_behind(name):
             return
         if name == "channeldata.json":
             yield from self._channeldata(b"".join(chunks))
@@ -105,6 +111,9 @@ class _Comparison:
             yield from self._members(name, chunks, lambda row: b'{"run_exports":%b}' % row.run_exports)
         else:
             yield from self._members(name, chunks, lambda row: row.record)
+
+    def _is_behind(self, name: str) -> bool:
+        return self.revision.is_stale or (name == "current_repodata.json" and self.root.is_stale)
 
     def _members(self, name: str, chunks: Iterator[bytes], show: Show) -> Iterator[Found]:
         """`current_repodata.json` may leave files out; what it has is that of the entries."""
@@ -137,8 +146,7 @@ class _Comparison:
     def _compare_twin(self, twin: Document, plain: Document) -> Iterator[Found]:
         """A `.zst` holds the same as the plain one, in one frame."""
         try:
-            with self.packhouse.blobs.open(twin.sha256) as source:
-                digest = _digest_of_frame(source)
+            digest = _digest_of_frame(self.packhouse.blobs.read(twin.sha256))
         except NotFound:
             yield from self._gone(twin)
             return
@@ -183,11 +191,14 @@ class _Read:
             pass
 
 
-def _digest_of_frame(source: Any) -> str:
-    digest = hashlib.sha256()
-    with zstandard.ZstdDecompressor().stream_reader(source) as frame:
-        while chunk := frame.read(CHUNK_BYTES):
-            digest.update(chunk)
+def _digest_of_frame(chunks: Iterable[Any]) -> str:
+    """Of what the frame holds. Raises ZstdError if it ends early, or if something stands behind it."""
+    frame, digest = zstandard.ZstdDecompressor().decompressobj(), hashlib.sha256()
+    for chunk in chunks:
+        for start in range(0, len(chunk), SLICE_BYTES):
+            digest.update(frame.decompress(bytes(chunk[start : start + SLICE_BYTES])))
+    if not frame.eof or frame.unused_data:
+        raise zstandard.ZstdError("it is not one whole frame")
     return digest.hexdigest()
 
 

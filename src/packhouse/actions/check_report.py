@@ -110,5 +110,5 @@ class Report:
         mended = sum(one.is_mended for one in self.differences)
         compared = f"Compared {self.channels} channels and {self.blobs} blobs"
         if not self.differences:
-            return f"{compared}: all agree."
+            return f"{compared}: all agree{f'; {len(self.due)} wait for their reindex' if self.due else ''}."
         return f"{compared}: {len(self.differences)} differences, {mended} of them mended."

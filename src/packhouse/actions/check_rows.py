@@ -13,10 +13,11 @@ from sqlalchemy import Connection, Row
 
 from packhouse.actions.channels import NOARCH
 from packhouse.actions.check_report import Found, Recount, Reshard, SumUp
-from packhouse.actions.settle import index_row, newest_first
+from packhouse.actions.settle import channeldata_row, index_row, newest_first
 from packhouse.actions.side_by_side import side_by_side
 from packhouse.domain.channels import Channel
 from packhouse.errors import Invalid
+from packhouse.formats.conda.channeldata import package_summary
 from packhouse.formats.conda.shards import pack_shard, read_shard
 from packhouse.storage import entries, packages, revisions, shards
 
@@ -38,10 +39,10 @@ def _compare_counts(connection: Connection, channel: Channel, counts: dict[str, 
         where = f"{channel.path}/{subdir}".rstrip("/")
         revision, count = present.get(subdir), counts.get(subdir, 0)
         if revision is None:
-            yield Found(where, f"it has no revision, but {count} files.", Recount(subdir))
+            yield Found(where, f"its revision is missing; files it holds: {count}.", Recount(subdir))
             continue
         if revision.artifact_count != count:
-            what = f"it is said to hold {revision.artifact_count} files, and holds {count}."
+            what = f"the number of its files is said to be {revision.artifact_count}, and is {count}."
             yield Found(where, what, Recount(subdir))
         if revision.indexed > revision.content:
             what = f"documents of revision {revision.indexed} are ahead of the content, {revision.content}."
@@ -59,7 +60,7 @@ def _compare_sums(connection: Connection, channel: Channel) -> Iterator[Found]:
             continue
         family, name, sums = package
         if row is None:
-            what = f"the package '{name}' has {sums['file_count']} files, but is not listed."
+            what = f"the package '{name}' is not listed."
             yield Found(channel.path, what, SumUp(family, name))
         elif wrong := [key for key, value in sums.items() if getattr(row, key) != value]:
             what = f"the package '{name}' is listed with a wrong {', '.join(wrong)}."
@@ -67,9 +68,14 @@ def _compare_sums(connection: Connection, channel: Channel) -> Iterator[Found]:
 
 
 def _packages(connection: Connection, channel: Channel) -> Iterator[Package]:
+    """Family, name and columns of each package, made from its entries."""
     rows = entries.by_package(connection, channel.id)
+    told = groupby(entries.by_name(connection, channel.id), key=lambda row: str(row.name))
     for (family, name), of_package in groupby(rows, key=itemgetter(0, 1)):
-        yield family, name, packages.sums(newest_first(row for _, _, row in of_package))
+        sums = packages.sums(newest_first(row for _, _, row in of_package))
+        if family == "conda":  # the one family that `told` has, in the same order
+            sums["channeldata"] = package_summary(channeldata_row(row) for row in next(told)[1])
+        yield family, name, sums
 
 
 def _compare_shards(connection: Connection, channel: Channel, subdir: str) -> Iterator[Found]:

@@ -20,9 +20,15 @@ class Downloads:
             self._counts[entry_id] += 1
 
     def flush(self) -> None:
-        """Write what has been counted since the last time."""
+        """Write what has been counted since the last time; what cannot be written counts for the next."""
         with self._lock:
             counts, self._counts = self._counts, Counter()
-        if counts:
+        if not counts:
+            return
+        try:
             with self._packhouse.database.transaction(quiet=True) as connection:
                 channels.add_downloads(connection, counts)
+        except Exception:
+            with self._lock:
+                self._counts.update(counts)
+            raise

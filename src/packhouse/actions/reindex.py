@@ -4,137 +4,86 @@ Each is written from one snapshot of the database, kept as a blob, and swapped i
 shows. Running it twice, or with nothing to do, is harmless.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-import orjson
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
+from packhouse.actions.new_documents import NewDocuments
 from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.settle import index_row
-from packhouse.domain.artifacts import Digests
-from packhouse.formats.conda.channeldata import ChannelDataRow, write_channeldata
+from packhouse.formats.conda.channeldata import join_summaries
 from packhouse.formats.conda.current_repodata import select_current
-from packhouse.formats.conda.repodata import IndexRow, Sink, compress, write_repodata
-from packhouse.formats.conda.run_exports import write_run_exports
-from packhouse.storage import blob_rows, documents, entries, revisions
-from packhouse.storage.blobs import Spool
+from packhouse.formats.conda.repodata import IndexRow, RepodataWriter, write_repodata
+from packhouse.formats.conda.run_exports import RunExportsWriter
+from packhouse.storage import documents, entries, packages, revisions
 from packhouse.storage.database import retried
-from packhouse.storage.documents import Document
+from packhouse.storage.revisions import Revision
 
-Write = Callable[[Sink], object]
+REPODATA, RUN_EXPORTS = "repodata.json", "run_exports.json"
+CURRENT_REPODATA, CHANNELDATA = "current_repodata.json", "channeldata.json"
 
 
 def reindex(packhouse: Packhouse, channel_id: int, subdir: str) -> bool:
-    """Bring a subdir's documents up to its content revision; False when there was nothing to do.
+    """Bring documents up to the content revision; False when there was nothing to do.
 
-    repodata goes ahead: it is what people wait for, and takes a fraction of the time of all.
+    repodata and run_exports belong to their subdir: they are what people wait for. The channel's root has
+    channeldata, and makes each subdir's current_repodata: the slowest, and wanted by the fewest clients.
     """
     with packhouse.database.reading() as connection:
-        revision = revisions.find(connection, channel_id, subdir)
+        present = revisions.of_channel(connection, channel_id)
+        revision = present.get(subdir)
         if revision is None or not revision.is_stale:
             return False
-        snapshot = _Snapshot(connection, channel_id, subdir)
-        for write in _ROOT_STAGES if subdir == revisions.ROOT else _SUBDIR_STAGES:
-            keeper = _Keeper(packhouse)
-            write(keeper, snapshot)
-            _swap(packhouse, channel_id, subdir, revision.content, keeper.kept)
-    return _finish(packhouse, channel_id, subdir, revision.content)
+        if subdir == revisions.ROOT:
+            _reindex_root(packhouse, connection, channel_id, present)
+        else:
+            _reindex_subdir(packhouse, connection, channel_id, revision)
+    return _finish(packhouse, channel_id, revision)
 
 
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    """The entries of one subdir at one moment, read as often as a document needs them."""
-
-    connection: Connection
-    channel_id: int
-    subdir: str
-
-    def rows(self) -> Iterator[IndexRow]:
-        found = entries.in_index_order(self.connection, self.channel_id, self.subdir)
-        return (index_row(row) for row in found)
-
-
-def _write_repodata(keeper: "_Keeper", snapshot: _Snapshot) -> None:
-    keeper.write("repodata.json", lambda out: write_repodata(out, snapshot.subdir, snapshot.rows()))
-
-
-def _write_run_exports(keeper: "_Keeper", snapshot: _Snapshot) -> None:
-    keeper.write("run_exports.json", lambda out: write_run_exports(out, snapshot.subdir, snapshot.rows()))
+def _reindex_subdir(
+    packhouse: Packhouse, connection: Connection, channel_id: int, revision: Revision
+) -> None:
+    """Both documents from one pass over the rows: they cannot disagree, and the rows are read once."""
+    with NewDocuments(packhouse, channel_id, revision) as new:
+        writers = (
+            RepodataWriter(new.open(REPODATA), revision.subdir),
+            RunExportsWriter(new.open(RUN_EXPORTS), revision.subdir),
+        )
+        for row in _rows(connection, channel_id, revision.subdir):
+            for writer in writers:
+                writer.add(row)
+        for writer in writers:
+            writer.close()
+        new.swap_in()
 
 
-def _write_current_repodata(keeper: "_Keeper", snapshot: _Snapshot) -> None:
-    current = select_current(snapshot.rows())
-    chosen = (row for row in snapshot.rows() if row.filename in current)
-    keeper.write("current_repodata.json", lambda out: write_repodata(out, snapshot.subdir, chosen))
+def _reindex_root(
+    packhouse: Packhouse, connection: Connection, channel_id: int, present: Mapping[str, Revision]
+) -> None:
+    with NewDocuments(packhouse, channel_id, present[revisions.ROOT]) as new:
+        subdirs = [one.subdir for one in present.values() if one.artifact_count]
+        new.open(CHANNELDATA).write(join_summaries(packages.summaries(connection, channel_id), subdirs))
+        new.swap_in()
+    for subdir in sorted(present.keys() - {revisions.ROOT}):
+        current = documents.find(connection, channel_id, subdir, CURRENT_REPODATA)
+        if current is None or current.revision < present[subdir].content:
+            _write_current(packhouse, connection, channel_id, present[subdir])
 
 
-def _write_channeldata(keeper: "_Keeper", snapshot: _Snapshot) -> None:
-    rows = entries.by_name(snapshot.connection, snapshot.channel_id)
-    body = write_channeldata(channeldata_row(row) for row in rows)
-    keeper.write("channeldata.json", lambda out: out.write(body))
+def _write_current(packhouse: Packhouse, connection: Connection, channel_id: int, revision: Revision) -> None:
+    kept = select_current(_rows(connection, channel_id, revision.subdir))
+    rows = (row for row in _rows(connection, channel_id, revision.subdir) if row.filename in kept)
+    with NewDocuments(packhouse, channel_id, revision) as new:
+        write_repodata(new.open(CURRENT_REPODATA), revision.subdir, rows)
+        new.swap_in()
 
 
-_SUBDIR_STAGES = (_write_repodata, _write_run_exports, _write_current_repodata)
-_ROOT_STAGES = (_write_channeldata,)
-
-
-def channeldata_row(row: Row[Any]) -> ChannelDataRow:
-    record = orjson.loads(row.record)
-    return ChannelDataRow(
-        name=row.name,
-        version=row.version,
-        build_number=row.build_number,
-        subdir=row.subdir,
-        timestamp=record.get("timestamp"),
-        license=record.get("license"),
-        flags=row.flags,
-        run_exports=orjson.loads(row.run_exports),
-        about=row.about,
-    )
+def _rows(connection: Connection, channel_id: int, subdir: str) -> Iterator[IndexRow]:
+    return (index_row(row) for row in entries.in_index_order(connection, channel_id, subdir))
 
 
 @retried
-def _swap(packhouse: Packhouse, channel_id: int, subdir: str, content: int, written: list[Document]) -> None:
-    """Point the names at the new blobs, unless newer ones are in place or the channel is gone."""
-    with packhouse.database.transaction() as connection:
-        if not revisions.lock(connection, channel_id, subdir):
-            return
-        for document in written:
-            blob_rows.confirm(connection, document.sha256)
-            replaced = documents.put(connection, channel_id, subdir, content, document)
-            blob_rows.release(connection, {replaced, document.sha256}, packhouse.clock())
-
-
-@retried
-def _finish(packhouse: Packhouse, channel_id: int, subdir: str, content: int) -> bool:
+def _finish(packhouse: Packhouse, channel_id: int, revision: Revision) -> bool:
     with packhouse.database.transaction(quiet=True) as connection:
-        return revisions.mark_indexed(connection, channel_id, subdir, content)
-
-
-@dataclass
-class _Keeper:
-    """Keeps each document as a blob as soon as it is written, with its compressed twin."""
-
-    packhouse: Packhouse
-
-    def __post_init__(self) -> None:
-        self.kept: list[Document] = []
-
-    def write(self, name: str, write: Write) -> None:
-        with Spool(self.packhouse.spool_dir) as spool:
-            write(spool)
-            digests = spool.finish()
-            self._keep(name, digests, spool.path)
-            with Spool(self.packhouse.spool_dir) as compressed:
-                compress(spool.file, compressed, digests.size)
-                self._keep(f"{name}.zst", compressed.finish(), compressed.path)
-
-    def _keep(self, name: str, digests: Digests, path: Path) -> None:
-        now = self.packhouse.clock()
-        with self.packhouse.database.transaction(quiet=True) as connection:
-            blob_rows.claim(connection, digests.sha256, digests.size, now)
-        self.packhouse.blobs.keep_file(digests, path)
-        self.kept.append(Document(name, digests.sha256, digests.size, now))
+        return revisions.mark_indexed(connection, channel_id, revision.subdir, revision.content)

@@ -11,8 +11,10 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Row
 
+from packhouse.formats.conda.channeldata import ChannelDataRow, package_summary
 from packhouse.formats.conda.records import with_indexed_timestamp
 from packhouse.formats.conda.repodata import IndexRow
 from packhouse.formats.conda.shards import pack_shard, shard_digest
@@ -54,7 +56,24 @@ def sum_up(connection: Connection, channel_id: int, family: str, name: str, now:
     if not rows:
         packages.remove(connection, channel_id, family, name)
         return
-    packages.put(connection, channel_id, family, name, newest_first(rows), now)
+    told = entries.of_name(connection, channel_id, name)
+    summary = package_summary(channeldata_row(row) for row in told) if family == "conda" else None
+    packages.put(connection, channel_id, family, name, newest_first(rows), summary, now)
+
+
+def channeldata_row(row: Row[Any]) -> ChannelDataRow:
+    record = orjson.loads(row.record)
+    return ChannelDataRow(
+        name=row.name,
+        version=row.version,
+        build_number=row.build_number,
+        subdir=row.subdir,
+        timestamp=record.get("timestamp"),
+        license=record.get("license"),
+        flags=row.flags,
+        run_exports=orjson.loads(row.run_exports),
+        about=row.about,
+    )
 
 
 def newest_first(rows: Iterable[VersionRow]) -> list[VersionRow]:

@@ -110,7 +110,7 @@ ANONYMOUS = Actor(user_id=None, name="anonymous")
 
 def may(actor: Actor, permission: Permission, channel: Channel | None) -> bool:
     """Whether `actor` may do this to `channel`; None stands for the house itself (a new channel)."""
-    if not _scope_allows(actor, permission, channel):
+    if not has_scope(actor, permission, channel is not None and channel.parent_id is not None):
         return False
     if channel is None:
         return actor.resources is None and actor.role is not Role.VIEWER
@@ -141,12 +141,12 @@ def _own_level(actor: Actor, channel: Channel) -> Level:
     return max(granted, inherited, general)
 
 
-def _scope_allows(actor: Actor, permission: Permission, channel: Channel | None) -> bool:
+def has_scope(actor: Actor, permission: Permission, is_subchannel: bool) -> bool:
+    """Whether the actor's token, if there is one, was made for this."""
     if actor.scopes is None:
         return True
-    if channel is not None and channel.parent_id is not None:
-        return SUBCHANNEL_TWINS.get(permission, permission.value) in actor.scopes
-    return permission.value in actor.scopes
+    twin = SUBCHANNEL_TWINS.get(permission, permission.value)
+    return (twin if is_subchannel else permission.value) in actor.scopes
 
 
 def _resource_level(actor: Actor, channel: Channel) -> Level:

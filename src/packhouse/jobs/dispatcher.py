@@ -7,6 +7,7 @@ what is stale, and whoever looks next enqueues it. Twins are dropped by their id
 import threading
 import time
 from dataclasses import dataclass
+from uuid import uuid4
 
 import structlog
 from dbos import DBOSClient
@@ -22,7 +23,10 @@ RETRY_SECONDS = 0.1
 LOST_SECONDS = 300.0
 """A job that has not ended by then ran in a process that is gone; ask for another."""
 BUSY_SECONDS = 3.0
-"""A reindex that takes longer than this is followed by as long a pause, so half of the time stays free."""
+"""What a subdir's reindex takes beyond this, it pauses too, so that a stream of uploads keeps half of the time.
+
+The root's documents, which fewer wait for, pause for all of their time.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -38,8 +42,11 @@ class _Asked:
 
 
 class Dispatcher:
-    def __init__(self, packhouse: Packhouse) -> None:
+    def __init__(self, packhouse: Packhouse, lost_seconds: float = LOST_SECONDS) -> None:
         self._packhouse = packhouse
+        self._lost_seconds = lost_seconds
+        # At the start all is asked for anew: the job of a process that was killed may still look as if it ran.
+        self._attempt: str | None = uuid4().hex
         self._wake = threading.Event()
         self._stopping = False
         self._asked: dict[tuple[int, str], _Asked] = {}
@@ -86,21 +93,23 @@ class Dispatcher:
             del self._asked[key]
         for key, one in current.items():
             if self._is_due(self._asked.get(key), one, now):
-                self._ask(one, now)
+                self._ask(one)
                 self._asked[key] = _Asked(one.content, now)
+        self._attempt = None
         return bool(stale)
 
     def _is_due(self, asked: _Asked | None, stale: Stale, now: float) -> bool:
-        if asked is None or now - asked.at > LOST_SECONDS:
+        if asked is None or now - asked.at > self._lost_seconds:
             return True
         if stale.indexed < asked.content:
             return False  # the job asked for is still on its way
         if not asked.ended:
             asked.ended, asked.took = now, now - asked.at
-        return now - asked.ended >= max(0.0, asked.took - BUSY_SECONDS)
+        allowance = 0.0 if stale.subdir == revisions.ROOT else BUSY_SECONDS
+        return now - asked.ended >= max(0.0, asked.took - allowance)
 
-    def _ask(self, stale: Stale, now: float) -> None:
-        attempt = int(now // LOST_SECONDS)
+    def _ask(self, stale: Stale) -> None:
+        attempt = self._attempt or int(time.time() // self._lost_seconds)
         name = f"{REINDEX}:{stale.channel_id}:{stale.subdir or '.'}:{stale.content}:{attempt}"
         self._client.enqueue(
             {"workflow_name": REINDEX, "queue_name": INDEX_QUEUE, "workflow_id": name},

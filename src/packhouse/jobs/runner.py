@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from dbos import DBOS, DBOSConfig
+from dbos import DBOS, DBOSConfig, StepOptions
 
 from packhouse import __version__
 from packhouse.actions.packhouse import Packhouse
@@ -21,6 +21,13 @@ REINDEX, SWEEP = "reindex", "sweep"
 POLLING_SECONDS = 0.1
 """How long a reindex waits for a worker at most; DBOS's own second would be most of the wait."""
 INDEXES_AT_ONCE = 2
+PATIENCE: StepOptions = {
+    "retries_allowed": True,
+    "interval_seconds": 1.0,
+    "backoff_rate": 2.0,
+    "max_attempts": 6,
+}
+"""A store or database that is away for half a minute delays a reindex; after that it waits to be asked again."""
 KEPT_JOBS = 500
 """Finished jobs are a log; the sweep cuts it to this many, so that `jobs.db` does not grow for ever."""
 
@@ -52,7 +59,7 @@ def _register(packhouse: Packhouse) -> Callable[[datetime, Any], None]:
 
     @DBOS.workflow(name=REINDEX)
     def reindexing(channel_id: int, subdir: str) -> bool:
-        return DBOS.run_step({"name": REINDEX}, lambda: reindex(packhouse, channel_id, subdir))
+        return DBOS.run_step({"name": REINDEX, **PATIENCE}, lambda: reindex(packhouse, channel_id, subdir))
 
     @DBOS.workflow(name=SWEEP)
     def sweeping(_scheduled_at: datetime, _context: Any) -> None:
@@ -81,8 +88,8 @@ def config(packhouse: Packhouse) -> DBOSConfig:
 
 
 def _every(minutes: int) -> str:
-    """A cron line for an interval: whole hours from 60 minutes up, since cron's minutes end at 59."""
-    return f"*/{minutes} * * * *" if minutes < 60 else f"0 */{max(1, minutes // 60)} * * *"
+    """A cron line for an interval: whole hours from 60 minutes up, a day at most; cron's fields end there."""
+    return f"*/{minutes} * * * *" if minutes < 60 else f"0 */{min(24, minutes // 60)} * * *"
 
 
 def _forget_old_jobs() -> None:

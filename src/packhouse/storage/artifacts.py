@@ -79,8 +79,11 @@ def remove_unused(connection: Connection, ids: set[int]) -> set[str]:
     """Remove those that are in no channel any more; answer the digests that may have lost their last user."""
     digests: set[str] = set()
     for chunk in _chunks(sorted(ids)):
+        among = artifact.c.id.in_(chunk)
+        # Where two channels drop the same file at once, the second waits here, and sees that it was the last.
+        connection.execute(select(artifact.c.id).where(among).order_by(artifact.c.id).with_for_update())
         in_use = select(entry.c.artifact_id).where(entry.c.artifact_id.in_(chunk))
-        unused = artifact.c.id.in_(chunk) & artifact.c.id.not_in(in_use)
+        unused = among & artifact.c.id.not_in(in_use)
         digests.update(
             connection.execute(delete(artifact).where(unused).returning(artifact.c.sha256)).scalars()
         )

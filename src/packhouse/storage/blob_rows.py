@@ -33,7 +33,9 @@ def confirm(connection: Connection, sha256: str) -> None:
 
 def release(connection: Connection, digests: Iterable[str], now: datetime) -> None:
     """Mark those of the digests that no row refers to any more; the sweep removes them after a while."""
-    for sha256 in digests:
+    for sha256 in sorted(digests):
+        # Where two let go of the same bytes at once, the second waits here, and sees that nobody is left.
+        connection.execute(select(blob.c.sha256).where(blob.c.sha256 == sha256).with_for_update())
         unused = (blob.c.sha256 == sha256) & ~_is_referenced()
         connection.execute(update(blob).where(unused).values(unreferenced_since=now))
 

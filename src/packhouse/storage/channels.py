@@ -1,12 +1,13 @@
 """Queries about channels and their counts."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, Table, and_, delete, false, func, insert, or_, select, update
 
-from packhouse.domain.access import Actor, Level
+from packhouse.domain.access import Actor, Level, Permission, has_scope
 from packhouse.domain.channels import Channel, ChannelCounts, ChannelPath, Indexing, Privacy
 from packhouse.errors import NotFound
 from packhouse.storage.tables import channel, entry, grant, package, revision, user
@@ -105,6 +106,19 @@ def visible_to(actor: Actor) -> Any:
     )
 
 
+def readable_by(actor: Actor) -> Any:
+    """Channels whose packages the actor may list: scopes narrow what is done, not what is known."""
+    scoped = [
+        kind
+        for kind, is_subchannel in (
+            (channel.c.parent_id.is_(None), False),
+            (channel.c.parent_id.is_not(None), True),
+        )
+        if has_scope(actor, Permission.CHANNEL_VIEW_ARTIFACTS, is_subchannel)
+    ]
+    return and_(visible_to(actor), or_(false(), *scoped))
+
+
 def _in_resources(actor: Actor) -> Any:
     if actor.resources is None:
         return channel.c.id.is_not(None)
@@ -170,28 +184,28 @@ def _sums(connection: Connection, key: Any, value: Any, ids: Sequence[int]) -> d
 
 
 def add_downloads(connection: Connection, per_entry: Mapping[int, int]) -> None:
-    """Add to the counters of entries, packages and channels; entries removed meanwhile are passed over."""
-    for entry_id, number in per_entry.items():
-        row = connection.execute(
-            update(entry)
-            .where(entry.c.id == entry_id)
-            .values(download_count=entry.c.download_count + number)
-            .returning(entry.c.channel_id, entry.c.family, entry.c.name)
-        ).one_or_none()
-        if row is not None:
-            _add_to_package(connection, row, number)
+    """Add to the counters of channels, packages and entries; entries removed meanwhile are passed over.
+
+    Channels first, by id, as in `lock`: what else changes their entries waits, and nobody deadlocks.
+    """
+    per_channel: Counter[int] = Counter()
+    for row in _downloaded(connection, per_entry):
+        per_channel[row.channel_id] += per_entry[row.id]
+    for channel_id, number in sorted(per_channel.items()):
+        _add(connection, channel, channel.c.id == channel_id, number)
+    for row in _downloaded(connection, per_entry):
+        _add(connection, entry, entry.c.id == row.id, per_entry[row.id])
+        of_entry = (package.c.channel_id == row.channel_id) & (package.c.family == row.family)
+        _add(connection, package, of_entry & (package.c.name == row.name), per_entry[row.id])
 
 
-def _add_to_package(connection: Connection, row: Row[Any], number: int) -> None:
-    connection.execute(
-        update(package)
-        .where(
-            package.c.channel_id == row.channel_id, package.c.family == row.family, package.c.name == row.name
-        )
-        .values(download_count=package.c.download_count + number)
-    )
-    connection.execute(
-        update(channel)
-        .where(channel.c.id == row.channel_id)
-        .values(download_count=channel.c.download_count + number)
-    )
+def _downloaded(connection: Connection, ids: Iterable[int]) -> list[Row[Any]]:
+    wanted, found = sorted(ids), list[Row[Any]]()
+    columns = select(entry.c.id, entry.c.channel_id, entry.c.family, entry.c.name)
+    for start in range(0, len(wanted), 500):
+        found += connection.execute(columns.where(entry.c.id.in_(wanted[start : start + 500])))
+    return found
+
+
+def _add(connection: Connection, table: Table, where: Any, number: int) -> None:
+    connection.execute(update(table).where(where).values(download_count=table.c.download_count + number))

@@ -13,9 +13,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
-from packhouse.errors import StorageFull
+from packhouse.errors import Invalid, StorageFull
 
 BUSY_TIMEOUT_MS = 30_000
 POOL_SIZE = 20
@@ -44,7 +44,7 @@ class Database:
     @contextmanager
     def transaction(self, quiet: bool = False) -> Iterator[Connection]:
         """All or nothing. `quiet` marks a write that changes nothing a client may see (counters)."""
-        with _storage_full_is_named(), self._turn, self.engine.connect() as connection:
+        with _failures_named(), self._turn, self.engine.connect() as connection:
             writer = connection.execution_options(packhouse_writes=True)
             with writer.begin():
                 yield writer
@@ -55,7 +55,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A snapshot: however long it is read, what is committed meanwhile is not seen."""
-        with self.engine.connect() as connection:
+        with _failures_named(), self.engine.connect() as connection:
             reader = (
                 connection
                 if self.is_sqlite
@@ -130,9 +130,11 @@ def _postgresql_engine(url: str) -> Engine:
 
 
 @contextmanager
-def _storage_full_is_named() -> Iterator[None]:
+def _failures_named() -> Iterator[None]:
     try:
         yield
+    except DataError as error:  # what no query's own checks foresaw; PostgreSQL is stricter than SQLite
+        raise Invalid("A value holds a character that cannot be kept (NUL), or is out of range.") from error
     except OperationalError as error:
         text = str(error.orig).lower()
         if "disk is full" in text or "no space left" in text or "disk i/o error" in text:

@@ -142,7 +142,7 @@ def versions(connection: Connection, channel_id: int, family: str, name: str) ->
 def by_package(connection: Connection, channel_id: int) -> Iterator[tuple[str, str, VersionRow]]:
     """Family, name and version row of all of a channel's files, in this order; streamed."""
     statement = _version_rows(channel_id).order_by(entry.c.family, entry.c.name)
-    for row in connection.execution_options(yield_per=5_000).execute(statement):
+    for row in connection.execute(statement, execution_options={"yield_per": 5_000}):
         yield row.family, row.name, VersionRow(*row[2:])
 
 
@@ -156,31 +156,42 @@ def _version_rows(channel_id: int) -> Select[Any]:
 
 
 def of_names(connection: Connection, channel_id: int, subdir: str, names: Sequence[str]) -> list[Row[Any]]:
-    """Index rows of some conda names of one subdir, in index order (small: what one change touched)."""
-    statement = _index_rows(channel_id, subdir).where(entry.c.name.in_(names))
-    return list(connection.execute(statement))
+    """Index rows of some conda names of one subdir (what one change touched); of each name, in index order."""
+    found: list[Row[Any]] = []
+    for start in range(0, len(names), 500):
+        chunk = names[start : start + 500]
+        found += connection.execute(_index_rows(channel_id, subdir).where(entry.c.name.in_(chunk)))
+    return found
 
 
 def in_index_order(connection: Connection, channel_id: int, subdir: str) -> Iterator[Row[Any]]:
     """All index rows of one subdir: `.tar.bz2` by file name, then `.conda` by file name; streamed."""
-    yield from connection.execution_options(yield_per=5_000).execute(_index_rows(channel_id, subdir))
+    yield from connection.execute(_index_rows(channel_id, subdir), execution_options={"yield_per": 5_000})
 
 
 def in_name_order(connection: Connection, channel_id: int, subdir: str) -> Iterator[Row[Any]]:
     """All index rows of one subdir, by package name; streamed."""
     statement = _index_rows(channel_id, subdir).order_by(None).order_by(entry.c.name)
-    yield from connection.execution_options(yield_per=5_000).execute(statement)
+    yield from connection.execute(statement, execution_options={"yield_per": 5_000})
 
 
 def by_name(connection: Connection, channel_id: int) -> Iterator[Row[Any]]:
     """All of a channel's conda entries with what channeldata.json says of them, by name; streamed."""
-    statement = (
+    statement = _channeldata_rows(channel_id).order_by(entry.c.family, entry.c.name)
+    yield from connection.execute(statement, execution_options={"yield_per": 2_000})
+
+
+def of_name(connection: Connection, channel_id: int, name: str) -> list[Row[Any]]:
+    """As `by_name`, of one name."""
+    return list(connection.execute(_channeldata_rows(channel_id).where(entry.c.name == name)))
+
+
+def _channeldata_rows(channel_id: int) -> Select[Any]:
+    return (
         select(*_ENTRY_COLUMNS)
         .join(artifact, artifact.c.id == entry.c.artifact_id)
         .where(entry.c.channel_id == channel_id, entry.c.family == "conda")
-        .order_by(entry.c.family, entry.c.name)
     )
-    yield from connection.execution_options(yield_per=2_000).execute(statement)
 
 
 def _index_rows(channel_id: int, subdir: str) -> Select[Any]:

@@ -24,7 +24,7 @@ SORT_KEYS = {
 """What listings can be sorted by; a leading `-` turns the order round."""
 
 _COLUMNS = (
-    *(column for column in package.c if column.name not in ("family", "name")),
+    *(column for column in package.c if column.name not in ("family", "name", "channeldata")),
     channel.c.path.label("channel_path"),
     channel.c.privacy,
     *artifacts.COLUMNS,
@@ -107,10 +107,11 @@ def put(
     family: str,
     name: str,
     newest_first: Sequence[VersionRow],
+    channeldata: bytes | None,
     now: datetime,
 ) -> None:
     """Write the sums of one package from all of its entries, the newest version first."""
-    values = {**sums(newest_first), "updated_at": now}
+    values = {**sums(newest_first), "channeldata": channeldata, "updated_at": now}
     upsert(connection, package, {"channel_id": channel_id, "family": family, "name": name}, values)
 
 
@@ -131,7 +132,18 @@ def in_order(connection: Connection, channel_id: int) -> Iterator[Row[Any]]:
     """The sums of all of a channel's packages as they are kept, by family and name; streamed."""
     statement = select(package).where(package.c.channel_id == channel_id)
     statement = statement.order_by(package.c.family, package.c.name)
-    yield from connection.execution_options(yield_per=2_000).execute(statement)
+    yield from connection.execute(statement, execution_options={"yield_per": 2_000})
+
+
+def summaries(connection: Connection, channel_id: int) -> Iterator[tuple[str, bytes]]:
+    """Name and channeldata summary of a channel's conda packages, by name; streamed."""
+    statement = (
+        select(package.c.name, package.c.channeldata)
+        .where(package.c.channel_id == channel_id, package.c.family == "conda")
+        .order_by(package.c.name)
+    )
+    for row in connection.execute(statement, execution_options={"yield_per": 2_000}):
+        yield row.name, row.channeldata
 
 
 def remove(connection: Connection, channel_id: int, family: str, name: str) -> None:

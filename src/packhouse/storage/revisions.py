@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Column, Connection, func, select, update
 
-from packhouse.storage.tables import channel, revision
+from packhouse.storage.tables import channel, document, revision, shard
 from packhouse.storage.upsert import upsert
 
 ROOT = ""
@@ -97,13 +97,22 @@ def mark_indexed(connection: Connection, channel_id: int, subdir: str, content: 
 
 
 def renew(connection: Connection, channel_id: int, subdir: str, artifact_count: int, now: datetime) -> int:
-    """Set a true count and ask for everything to be made again (repair); answer the new content revision."""
+    """Set a true count and ask for everything to be made again (repair); answer the new content revision.
+
+    It is higher than all that are on record, or what is made would be taken for older than what is there.
+    """
+    columns = (revision.c.content, revision.c.indexed, document.c.revision, shard.c.revision)
+    content = 1 + max(_highest(connection, column, channel_id, subdir) for column in columns)
     key = {"channel_id": channel_id, "subdir": subdir}
-    first = {"content": 1, "indexed": 0, "artifact_count": artifact_count, "changed_at": now}
-    newest = case((revision.c.content < revision.c.indexed, revision.c.indexed), else_=revision.c.content)
-    changes = {"content": newest + 1, "artifact_count": artifact_count, "changed_at": now}
-    result = upsert(connection, revision, key, first, changes, returning=[revision.c.content])
-    return int(result.scalar_one())
+    changes = {"content": content, "artifact_count": artifact_count, "changed_at": now}
+    upsert(connection, revision, key, {**changes, "indexed": 0}, changes)
+    return content
+
+
+def _highest(connection: Connection, column: Column[int], channel_id: int, subdir: str) -> int:
+    table = column.table
+    here = (table.c.channel_id == channel_id) & (table.c.subdir == subdir)
+    return connection.execute(select(func.max(column)).where(here)).scalar() or 0
 
 
 def _from_row(row: Any) -> Revision:

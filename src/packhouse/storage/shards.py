@@ -55,7 +55,7 @@ def in_name_order(connection: Connection, channel_id: int, subdir: str) -> Itera
     """Name, SHA-256 and body of each shard that the shard index names; streamed."""
     here = (shard.c.channel_id == channel_id) & (shard.c.subdir == subdir) & shard.c.replaced_at.is_(None)
     statement = select(shard.c.name, shard.c.sha256, shard.c.body).where(here).order_by(shard.c.name)
-    rows: Iterable[Row[Any]] = connection.execution_options(yield_per=500).execute(statement)
+    rows: Iterable[Row[Any]] = connection.execute(statement, execution_options={"yield_per": 500})
     yield from rows
 
 

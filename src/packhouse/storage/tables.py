@@ -1,6 +1,6 @@
 """The whole schema on one page. The database is the truth; indexes are made from it and can be made again."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -32,6 +32,10 @@ metadata = MetaData(
 )
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
 class Moment(TypeDecorator[datetime]):
     """A UTC time as microseconds since 1970: the same integer, and the same order, on every database."""
 
@@ -39,10 +43,10 @@ class Moment(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        return None if value is None else int(value.timestamp() * 1_000_000)
+        return None if value is None else (value - EPOCH) // MICROSECOND
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return None if value is None else datetime.fromtimestamp(value / 1_000_000, UTC)
+        return None if value is None else EPOCH + value * MICROSECOND
 
 
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -209,6 +213,7 @@ package = Table(
     Column("file_count", Integer, nullable=False),
     Column("versions", JSON, nullable=False),  # newest first
     Column("subdirs", JSON, nullable=False),
+    Column("channeldata", LargeBinary),  # JSON: what channeldata.json says of it; conda only
     Column("platforms", String(600), nullable=False),  # the same as ",noarch,linux-64," to filter by
     Column("download_count", BigInteger, nullable=False, default=0),
     Column("updated_at", Moment, nullable=False),

@@ -10,6 +10,7 @@ from packhouse.actions.packhouse import Packhouse
 from packhouse.domain.channels import RESERVED_NAMES
 from packhouse.web.asgi import Receive, Scope, Send
 from packhouse.web.errors import install_error_handlers
+from packhouse.web.lingering import answer_after_body
 from packhouse.web.openapi import install_openapi
 from packhouse.web.protocols.conda import CondaApplication
 from packhouse.web.protocols.conda_urls import content_path
@@ -29,7 +30,7 @@ class Application:
         if path is not None and path.split("/", 1)[0] not in MANAGEMENT_WORDS:
             await self.content(scope, receive, send)
         else:
-            await self.api(scope, receive, send)
+            await answer_after_body(self.api, scope, receive, send)
 
 
 def management_api(packhouse: Packhouse) -> FastAPI:

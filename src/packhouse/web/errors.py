@@ -79,6 +79,12 @@ def envelope(code: str, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": sendable}, "code": code, "message": sendable}
 
 
+def internal_error_body() -> dict[str, Any]:
+    """What went wrong is for the log alone."""
+    message = "Something went wrong inside the server; its log says what. Try again, or tell its operator."
+    return envelope("internal", message)
+
+
 def headers_of(error: PackhouseError) -> dict[str, str]:
     if isinstance(error, Unauthenticated):
         return {"WWW-Authenticate": CHALLENGES}
@@ -139,5 +145,4 @@ def _sentence(request: Request, status: HTTPStatus, detail: str) -> str:
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("internal_error", method=request.method, exc_info=error)
-    message = "Something went wrong inside the server; its log says what. Try again, or tell its operator."
-    return JSONResponse(envelope("internal", message), HTTPStatus.INTERNAL_SERVER_ERROR)
+    return JSONResponse(internal_error_body(), HTTPStatus.INTERNAL_SERVER_ERROR)

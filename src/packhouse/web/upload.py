@@ -1,20 +1,23 @@
 """A multipart upload, read as it arrives: the file goes through its digests onto disk, never into memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from packhouse.domain.artifacts import Digests
-from packhouse.errors import Interrupted, Invalid
+from packhouse.errors import Interrupted, Invalid, TooLarge
 from packhouse.storage.blobs import Spool
 
 BATCH_BYTES = 1024**2
 """Chunks are gathered up to this size, since handing work to a thread costs as much as hashing 100 kB."""
 MAX_FIELD_BYTES = 64 * 1024
 MAX_FIELDS = 40
+MAX_FORM_BYTES = 4 * 1024**2
+"""What a form may have around its file: more than all fields can take, and yet an end."""
 FILE_FIELD = "content"
 
 
@@ -35,14 +38,19 @@ class Upload:
         self._value = bytearray()
         self._is_file = False
         self._ended = False
-        self._parser = MultipartParser(options[b"boundary"], self._callbacks())
+        self._received = 0
+        with _broken_form_named():
+            self._parser = MultipartParser(options[b"boundary"], self._callbacks())
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the body. Raises Invalid for a broken form, TooLarge, StorageFull."""
-        try:
+        self._received += len(chunk)
+        if self._spool.max_bytes is not None and self._received > self._spool.max_bytes + MAX_FORM_BYTES:
+            raise TooLarge(
+                "The form is larger than a file of the largest size makes it. Send the file alone."
+            )
+        with _broken_form_named():
             self._parser.write(chunk)
-        except FormParserError as error:
-            raise Invalid(f"The upload is no valid multipart form: {error}.") from error
 
     def finish(self) -> Digests:
         """End of the body. Raises Interrupted when it ended too early, Invalid without a file."""
@@ -112,6 +120,14 @@ class Upload:
 
     def _end(self) -> None:
         self._ended = True
+
+
+@contextmanager
+def _broken_form_named() -> Iterator[None]:
+    try:
+        yield
+    except FormParserError as error:
+        raise Invalid(f"The upload is no valid multipart form: {error}.") from error
 
 
 def _file_name(raw: bytes) -> str:

@@ -45,6 +45,18 @@ def write_channeldata(rows: Iterable[ChannelDataRow]) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
 
 
+def package_summary(rows: Iterable[ChannelDataRow]) -> bytes:
+    """What the document says of one package, as JSON, from all of its files."""
+    return orjson.dumps(_package(sorted(rows, key=_age)), option=orjson.OPT_SORT_KEYS)
+
+
+def join_summaries(summaries: Iterable[tuple[str, bytes]], subdirs: Iterable[str]) -> bytes:
+    """The document from the summaries of its packages, sorted by name; byte for byte that of `write_channeldata`."""
+    members = b",".join(orjson.dumps(name) + b":" + summary for name, summary in summaries)
+    where = orjson.dumps(sorted({"noarch", *subdirs}))
+    return b'{"channeldata_version":1,"packages":{%b},"subdirs":%b}' % (members, where)
+
+
 def _package(oldest_first: Sequence[ChannelDataRow]) -> dict[str, Any]:
     newest = oldest_first[-1]
     return {

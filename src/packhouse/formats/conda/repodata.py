@@ -1,7 +1,6 @@
 """`repodata.json` (CEP 36), streamed from finished records, and its compressed twin."""
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple, Protocol, cast
 
 import orjson
@@ -12,7 +11,6 @@ CONDA = ".conda"
 
 # Few large writes; at about 1 KB a record this is some 2 MB at a time, whatever the size of the channel.
 _RECORDS_A_WRITE = 2048
-_PARTS_THAT_ARE_NO_MEMBER = 3
 
 
 class Sink(Protocol):
@@ -29,43 +27,74 @@ class IndexRow(NamedTuple):
     run_exports: bytes
 
 
-def write_repodata(out: Sink, subdir: str, rows: Iterable[IndexRow]) -> int:
-    """Write the index of a subdir and return its number of records.
+class RepodataWriter:
+    """The index of a subdir, one record after the other.
 
     The rows come in the order of the document: every `.tar.bz2` by file name, then every `.conda` by
-    file name, where "by" is the order of code points. Raises ValueError if they do not.
+    file name, where "by" is the order of code points. `add` raises ValueError if they do not.
     """
-    out.write(b'{"info":%b,' % orjson.dumps({"subdir": subdir}))
-    count = write_sections(out, ((row.filename, row.record) for row in rows))
-    # At top level rather than under `info`, against the letter of CEP 36: all clients look here.
-    out.write(b',"removed":[],"repodata_version":1}')
-    return count
+
+    def __init__(self, out: Sink, subdir: str) -> None:
+        self._out = out
+        out.write(b'{"info":%b,' % orjson.dumps({"subdir": subdir}))
+        self._sections = SectionsWriter(out)
+
+    def add(self, row: IndexRow) -> None:
+        self._sections.add(row.filename, row.record)
+
+    def close(self) -> int:
+        """Write the end; the number of records."""
+        count = self._sections.close()
+        # At top level rather than under `info`, against the letter of CEP 36: all clients look here.
+        self._out.write(b',"removed":[],"repodata_version":1}')
+        return count
 
 
-def write_sections(out: Sink, members: Iterable[tuple[str, bytes]]) -> int:
-    """Write `"packages":{…},"packages.conda":{…}` of (file name, JSON) pairs; return how many there were."""
-    written = 0
-    parts = _parts(members)
-    while batch := list(islice(parts, _RECORDS_A_WRITE)):
-        out.write(b"".join(batch))
-        written += len(batch)
-    return written - _PARTS_THAT_ARE_NO_MEMBER
+def write_repodata(out: Sink, subdir: str, rows: Iterable[IndexRow]) -> int:
+    """Write the index of a subdir and return its number of records; see RepodataWriter for their order."""
+    writer = RepodataWriter(out, subdir)
+    for row in rows:
+        writer.add(row)
+    return writer.close()
 
 
-def _parts(members: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
-    extension, previous, comma = TAR_BZ2, "", b""
-    yield b'"packages":{'
-    for filename, value in members:
-        if extension is TAR_BZ2 and filename.endswith(CONDA):
-            yield b'},"packages.conda":{'
-            extension, previous, comma = CONDA, "", b""
-        if filename <= previous or not filename.endswith(extension):
-            raise ValueError(f"{filename!r} must not follow {previous!r}: {TAR_BZ2} first, each kind by name")
-        yield b"%b%b:%b" % (comma, orjson.dumps(filename), value)
-        previous, comma = filename, b","
-    if extension is TAR_BZ2:
-        yield b'},"packages.conda":{'
-    yield b"}"
+class SectionsWriter:
+    """`"packages":{…},"packages.conda":{…}` of file names and finished JSON, a few large writes at a time."""
+
+    def __init__(self, out: Sink) -> None:
+        self._out = out
+        self._parts = [b'"packages":{']
+        self._extension, self._previous, self._comma = TAR_BZ2, "", b""
+        self._count = 0
+
+    def add(self, filename: str, value: bytes) -> None:
+        if self._extension is TAR_BZ2 and filename.endswith(CONDA):
+            self._begin_conda()
+        if filename <= self._previous or not filename.endswith(self._extension):
+            raise ValueError(
+                f"{filename!r} must not follow {self._previous!r}: {TAR_BZ2} first, each kind by name"
+            )
+        self._parts.append(b"%b%b:%b" % (self._comma, orjson.dumps(filename), value))
+        self._previous, self._comma = filename, b","
+        self._count += 1
+        if len(self._parts) >= _RECORDS_A_WRITE:
+            self._flush()
+
+    def close(self) -> int:
+        """Write the end; the number of files."""
+        if self._extension is TAR_BZ2:
+            self._begin_conda()
+        self._parts.append(b"}")
+        self._flush()
+        return self._count
+
+    def _begin_conda(self) -> None:
+        self._parts.append(b'},"packages.conda":{')
+        self._extension, self._previous, self._comma = CONDA, "", b""
+
+    def _flush(self) -> None:
+        self._out.write(b"".join(self._parts))
+        self._parts.clear()
 
 
 def compress(source: BinaryIO, out: Sink, size: int, level: int = 3, threads: int = 2) -> None:

@@ -4,17 +4,34 @@ from collections.abc import Iterable
 
 import orjson
 
-from packhouse.formats.conda.repodata import IndexRow, Sink, write_sections
+from packhouse.formats.conda.repodata import IndexRow, SectionsWriter, Sink
+
+
+class RunExportsWriter:
+    """The run exports of a subdir, rows in the order of RepodataWriter.
+
+    Every file has an entry: `{}` says "exports nothing", a missing one would say "unknown".
+    """
+
+    def __init__(self, out: Sink, subdir: str) -> None:
+        self._out = out
+        # The platform and arch that CEP 12 shows follow from the subdir; conda-index leaves them out too.
+        out.write(b'{"info":%b,' % orjson.dumps({"subdir": subdir, "version": 1}))
+        self._sections = SectionsWriter(out)
+
+    def add(self, row: IndexRow) -> None:
+        self._sections.add(row.filename, b'{"run_exports":%b}' % row.run_exports)
+
+    def close(self) -> int:
+        """Write the end; the number of entries."""
+        count = self._sections.close()
+        self._out.write(b"}")
+        return count
 
 
 def write_run_exports(out: Sink, subdir: str, rows: Iterable[IndexRow]) -> int:
-    """Write the run exports of a subdir and return the number of entries.
-
-    Rows in the order of `write_repodata`. Every file has an entry: `{}` says "exports nothing", a
-    missing one would say "unknown".
-    """
-    # The platform and arch that CEP 12 shows follow from the subdir; conda-index leaves them out too.
-    out.write(b'{"info":%b,' % orjson.dumps({"subdir": subdir, "version": 1}))
-    count = write_sections(out, ((row.filename, b'{"run_exports":%b}' % row.run_exports) for row in rows))
-    out.write(b"}")
-    return count
+    """Write the run exports of a subdir and return the number of entries."""
+    writer = RunExportsWriter(out, subdir)
+    for row in rows:
+        writer.add(row)
+    return writer.close()

@@ -44,17 +44,19 @@ class BulkAction(BaseModel):
     target_subchannel: str | None = None
 
 
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")] | None
+"""PostgreSQL refuses a NUL, and SQLite ends the text there."""
+
+
 class Wanted:
     """Filters and order that every listing of packages takes."""
 
     def __init__(
         self,
-        q: Annotated[str | None, Query(description="Text to find in names.", max_length=200)] = None,
-        artifact_family: Annotated[str | None, Query(description="Only this family.", max_length=20)] = None,
-        family: Annotated[
-            str | None, Query(description="The same as artifact_family.", max_length=20)
-        ] = None,
-        platform: Annotated[str | None, Query(description="Only this platform.", max_length=32)] = None,
+        q: Annotated[Text, Query(description="Text to find in names.", max_length=200)] = None,
+        artifact_family: Annotated[Text, Query(description="Only this family.", max_length=20)] = None,
+        family: Annotated[Text, Query(description="The same as artifact_family.", max_length=20)] = None,
+        platform: Annotated[Text, Query(description="Only this platform.", max_length=32)] = None,
         sort: Annotated[str | None, Query(description="A field; a leading '-' turns it round.")] = None,
     ) -> None:
         self.filter = Filter(q, artifact_family or family, platform)
@@ -70,7 +72,7 @@ def search(packhouse: House, actor: CurrentActor, wanted: WantedPackages, page: 
     with packhouse.database.reading() as connection:
         total, found = packages.listing(
             connection,
-            channels.visible_to(actor),
+            channels.readable_by(actor),
             wanted.filter,
             wanted.sort or "download_count",
             page.offset,

@@ -77,6 +77,7 @@ def create_channel(packhouse: House, actor: CurrentActor, body: NewChannel) -> d
 def create_subchannel(
     packhouse: House, actor: CurrentActor, channel: str, body: NewChannel
 ) -> dict[str, Any]:
+    """Create a channel inside a channel."""
     if "/" in body.name:
         raise Invalid(f"'{body.name}' has a '/': channels are two levels deep at most.")
     path = f"{channel}/{body.name}"
@@ -86,6 +87,7 @@ def create_subchannel(
 
 @router.get("/channels/{channel}/subchannels")
 def list_subchannels(packhouse: House, actor: CurrentActor, channel: str, page: Paging) -> dict[str, Any]:
+    """The subchannels of one channel that the caller may see."""
     with packhouse.database.reading() as connection:
         parent = channels.get(connection, channel)
         require_visible(actor, parent)
@@ -124,6 +126,7 @@ def share_channel(
 
 @at_channel(router.get)
 def show_channel(packhouse: House, actor: CurrentActor, path: ChannelAt) -> dict[str, Any]:
+    """One channel, with counts of what is in it."""
     with packhouse.database.reading() as connection:
         channel = channels.get(connection, path)
         require(actor, Permission.CHANNEL_VIEW, channel)

@@ -7,11 +7,14 @@ framework's route would cost more than finding it.
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
 import orjson
+import structlog
 
 from packhouse.actions.authenticate import authenticate
 from packhouse.actions.downloads import Downloads
@@ -20,7 +23,7 @@ from packhouse.domain.access import Actor
 from packhouse.errors import NotFound, PackhouseError
 from packhouse.web.asgi import Receive, Scope, Send
 from packhouse.web.credentials import find_credential
-from packhouse.web.errors import error_body, headers_of, status_of
+from packhouse.web.errors import envelope, error_body, headers_of, internal_error_body, status_of
 from packhouse.web.protocols.conda_urls import Target, content_path, parse_target
 from packhouse.web.protocols.content import Answer, UnsatisfiableRange, is_unmodified, wanted_range
 from packhouse.web.protocols.resolve import Resolver
@@ -34,6 +37,8 @@ SIGNED_FOR = timedelta(minutes=5)
 RESOLVING_THREADS = 8
 NO_BODY: dict[str, Any] = {"type": "http.response.body", "body": b""}
 
+log = structlog.get_logger(__name__)
+
 
 class CondaApplication:
     def __init__(self, packhouse: Packhouse, downloads: Downloads) -> None:
@@ -43,7 +48,7 @@ class CondaApplication:
         self._threads = ThreadPoolExecutor(RESOLVING_THREADS, thread_name_prefix="content")
         self._answers: OrderedDict[tuple[str, bytes], Answer] = OrderedDict()
         self._weight = 0
-        self._pending: dict[tuple[str, bytes], asyncio.Future[Answer]] = {}
+        self._pending: dict[tuple[tuple[str, bytes], int], asyncio.Future[Answer]] = {}
         self._generation = 0
         packhouse.database.on_commit(self._forget)
 
@@ -64,21 +69,24 @@ class CondaApplication:
         if answer is None or answer.generation != self._generation or answer.expires < time.monotonic():
             answer = await self._resolved(scope, credential)
         scope[ACTOR] = answer.actor
+        if if_none_match and if_none_match == answer.etag and scope["method"] == "GET":
+            await send(answer.not_modified)  # what most requests of all are, so it takes the shortest way
+            await send(NO_BODY)
+            return
         await self._send(scope["method"], answer, if_none_match, wants or {}, send)
 
     async def _resolved(self, scope: Scope, credential: bytes) -> Answer:
-        """One look-up an address at a time; whoever asks meanwhile waits for it."""
+        """One look-up an address at a time; whoever asks meanwhile waits for it, unless something changed since."""
         key = (scope["path"], credential)
-        pending = self._pending.get(key)
+        turn = (key, self._generation)
+        pending = self._pending.get(turn)
         if pending is None:
-            loop = asyncio.get_running_loop()
-            pending = loop.run_in_executor(self._threads, self._resolve, scope)
-            self._pending[key] = pending
-            pending.add_done_callback(lambda _: self._pending.pop(key, None))
-            answer = await asyncio.shield(pending)
-            self._keep(key, answer)
-            return answer
-        return await asyncio.shield(pending)
+            pending = asyncio.get_running_loop().run_in_executor(self._threads, self._resolve, scope)
+            self._pending[turn] = pending
+            pending.add_done_callback(lambda _: self._pending.pop(turn, None))
+        answer = await asyncio.shield(pending)
+        self._keep(key, answer)
+        return answer
 
     def _resolve(self, scope: Scope) -> Answer:
         generation = self._generation
@@ -92,6 +100,8 @@ class CondaApplication:
             answer.actor = actor.name
         except PackhouseError as error:
             answer = refusal(error)
+        except Exception as error:
+            answer = failure(error)
         answer.generation = generation
         answer.expires = time.monotonic() + KEPT_SECONDS
         return answer
@@ -102,10 +112,10 @@ class CondaApplication:
     def _keep(self, key: tuple[str, bytes], answer: Answer) -> None:
         """Keep the newest answers, up to a fixed weight."""
         before = self._answers.pop(key, None)
-        self._weight += answer.weight - (before.weight if before else 0)
+        self._weight += _weight(key, answer) - (_weight(key, before) if before else 0)
         self._answers[key] = answer
         while self._weight > KEPT_BYTES and self._answers:
-            self._weight -= self._answers.popitem(last=False)[1].weight
+            self._weight -= _weight(*self._answers.popitem(last=False))
 
     async def _send(
         self, method: str, answer: Answer, if_none_match: bytes | None, wants: dict[bytes, bytes], send: Send
@@ -173,16 +183,28 @@ class CondaApplication:
         await send(NO_BODY)
 
 
+def _weight(key: tuple[str, bytes], answer: Answer) -> int:
+    """Address and credential count: whoever makes them up may make them long."""
+    return answer.weight + len(key[0]) + len(key[1])
+
+
 def refusal(error: PackhouseError) -> Answer:
-    body = orjson.dumps(error_body(error))
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-    headers += [(name.lower().encode(), value.encode()) for name, value in headers_of(error).items()]
-    return Answer(status=status_of(error), body=body, size=len(body), headers=headers).seal()
+    status = status_of(error)
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("internal_error", code=error.code, exc_info=error)
+    answer = _refused(status, error_body(error))
+    answer.headers += [(name.lower().encode(), value.encode()) for name, value in headers_of(error).items()]
+    return answer.seal()
+
+
+def failure(error: Exception) -> Answer:
+    log.error("internal_error", exc_info=error)
+    return _refused(HTTPStatus.INTERNAL_SERVER_ERROR, internal_error_body())
 
 
 def refused_method(method: str) -> Answer:
-    answer = refusal(NotFound(f"{method} is not for package files and indexes; they take GET and HEAD."))
-    answer.status = 405
+    message = f"{method} is not for package files and indexes; they take GET and HEAD."
+    answer = _refused(HTTPStatus.METHOD_NOT_ALLOWED, envelope("method_not_allowed", message))
     answer.headers.append((b"allow", b"GET, HEAD"))
     return answer.seal()
 
@@ -193,4 +215,14 @@ def redirect(url: str) -> Answer:
 
 
 def unsatisfiable(answer: Answer) -> Answer:
-    return Answer(status=416, headers=[(b"content-range", f"bytes */{answer.size}".encode())]).seal()
+    message = f"The range begins behind the end, which is at {answer.size} bytes."
+    status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+    refused = _refused(status, envelope("range_not_satisfiable", message))
+    refused.headers.append((b"content-range", f"bytes */{answer.size}".encode()))
+    return refused.seal()
+
+
+def _refused(status: int, body: Mapping[str, Any]) -> Answer:
+    packed = orjson.dumps(body)
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    return Answer(status=status, body=packed, size=len(packed), headers=headers).seal()

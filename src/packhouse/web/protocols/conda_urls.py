@@ -37,6 +37,8 @@ def content_path(path: str) -> str | None:
 
 def parse_target(path: str) -> Target | None:
     """Read what stands behind `/api/repo/`; None for what can be no content address."""
+    if not path.isprintable():
+        return None
     parts = path.split("/")
     token = None
     if parts[0] == "t":

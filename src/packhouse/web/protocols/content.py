@@ -1,10 +1,12 @@
 """What a content request is answered with, once resolved: small bytes, a blob, a redirect or a refusal."""
 
+import re
 from dataclasses import dataclass, field
 from email.utils import formatdate, parsedate_to_datetime
 
 Headers = list[tuple[bytes, bytes]]
 
+POSITION = re.compile(rb"[0-9]{0,18}")
 IMMUTABLE_SECONDS = 31_536_000
 INDEX_SECONDS = 30
 """How long a client may use an index without asking again; conda adds no time of its own."""
@@ -93,7 +95,7 @@ def wanted_range(answer: Answer, header: bytes | None, if_range: bytes | None) -
         return None
     unit, _, spec = header.partition(b"=")
     first, dash, last = spec.strip().partition(b"-")
-    if unit.strip() != b"bytes" or not dash or not all(part.isdigit() or not part for part in (first, last)):
+    if unit.strip() != b"bytes" or not dash or not all(POSITION.fullmatch(part) for part in (first, last)):
         return None
     return _bounds(answer.size, first, last)
 

@@ -1,5 +1,6 @@
 """From a content address and an actor to an answer: the database asked once, nothing decided twice."""
 
+import hashlib
 import io
 from collections.abc import Callable
 
@@ -14,7 +15,7 @@ from packhouse.formats.conda.repodata import compress, write_repodata
 from packhouse.formats.conda.run_exports import write_run_exports
 from packhouse.storage import channels, documents, entries, shards
 from packhouse.storage.documents import Document
-from packhouse.web.protocols.conda_urls import Target
+from packhouse.web.protocols.conda_urls import ROOT, Target
 from packhouse.web.protocols.content import (
     FILE_SECONDS,
     IMMUTABLE_SECONDS,
@@ -28,11 +29,11 @@ from packhouse.web.protocols.shard_indexes import ShardIndexes
 JSON, ZSTD, OCTETS = b"application/json", b"application/zstd", b"application/octet-stream"
 SHARD_INDEX = "repodata_shards.msgpack.zst"
 
-EMPTY: dict[str, Callable[[io.BytesIO], object]] = {
-    "repodata.json": lambda out: write_repodata(out, "noarch", []),
-    "current_repodata.json": lambda out: write_repodata(out, "noarch", []),
-    "run_exports.json": lambda out: write_run_exports(out, "noarch", []),
-    "channeldata.json": lambda out: out.write(write_channeldata([])),
+EMPTY: dict[tuple[str, str], Callable[[io.BytesIO], object]] = {
+    ("noarch", "repodata.json"): lambda out: write_repodata(out, "noarch", []),
+    ("noarch", "current_repodata.json"): lambda out: write_repodata(out, "noarch", []),
+    ("noarch", "run_exports.json"): lambda out: write_run_exports(out, "noarch", []),
+    (ROOT, "channeldata.json"): lambda out: out.write(write_channeldata([])),
 }
 """What a channel has from its first moment; the real documents follow when the first reindex has run."""
 
@@ -62,8 +63,8 @@ class Resolver:
             return self._shard_index(connection, channel, target, is_shared)
         if (document := documents.find(connection, channel.id, target.subdir, target.file)) is not None:
             return self._document(document, is_shared)
-        if target.subdir in ("noarch", "") and target.file.removesuffix(".zst") in EMPTY:
-            return _empty(channel, target.file, is_shared)
+        if (write := EMPTY.get((target.subdir, target.file.removesuffix(".zst")))) is not None:
+            return _empty(write, channel, target.file, is_shared)
         return self._file(connection, channel, target, is_shared)
 
     def _shard_index(
@@ -127,15 +128,16 @@ def _small(body: bytes, etag: str, modified: int, kind: bytes, caching: bytes) -
     return Answer(body=body, size=len(body), etag=f'"{etag}"'.encode(), modified=modified, headers=headers)
 
 
-def _empty(channel: Channel, file: str, is_shared: bool) -> Answer:
+def _empty(write: Callable[[io.BytesIO], object], channel: Channel, file: str, is_shared: bool) -> Answer:
     out = io.BytesIO()
-    EMPTY[file.removesuffix(".zst")](out)
+    write(out)
     kind = JSON
     if file.endswith(".zst"):
-        kind, plain, out = ZSTD, out, io.BytesIO()
-        compress(io.BytesIO(plain.getvalue()), out, len(plain.getvalue()))
-    modified = int(channel.created_at.timestamp())
-    return _small(out.getvalue(), f"empty-{file}", modified, kind, cache_control(is_shared, INDEX_SECONDS))
+        kind, plain, out = ZSTD, out.getvalue(), io.BytesIO()
+        compress(io.BytesIO(plain), out, len(plain))
+    body, modified = out.getvalue(), int(channel.created_at.timestamp())
+    caching = cache_control(is_shared, INDEX_SECONDS)
+    return _small(body, hashlib.sha256(body).hexdigest(), modified, kind, caching)
 
 
 def _not_found(target: Target) -> NotFound:

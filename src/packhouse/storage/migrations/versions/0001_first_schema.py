@@ -191,6 +191,7 @@ def upgrade() -> None:
         sa.Column("file_count", sa.Integer(), nullable=False),
         sa.Column("versions", sa.JSON(), nullable=False),
         sa.Column("subdirs", sa.JSON(), nullable=False),
+        sa.Column("channeldata", sa.LargeBinary(), nullable=True),
         sa.Column("platforms", sa.String(length=600), nullable=False),
         sa.Column("download_count", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", MOMENT, nullable=False),
