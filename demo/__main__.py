@@ -45,7 +45,8 @@ def main() -> None:
 @contextmanager
 def _server(folder: Path, password: str) -> Iterator[LiveServer]:
     step("Start a server: one process, no services")
-    ports = ["--port", str(_port(8080)), "--tls-port", str(_port(8443))]
+    http, https = _port("PACKHOUSE_PORT", 8080), _port("PACKHOUSE_TLS_PORT", 8443)
+    ports = ["--port", str(http), "--tls-port", str(https)]
     chosen = {"PACKHOUSE_ADMIN_PASSWORD": password}
     data_dir = folder / "data"
     by_hand(
@@ -61,11 +62,13 @@ def _program() -> str:
     return f"{Path(PYTHON).parent}/packhouse"
 
 
-def _port(wanted: int) -> int:
-    """The usual port if nobody uses it, else any."""
+def _port(setting: str, usual: int) -> int:
+    """The one that the environment sets, else the usual one if nobody uses it, else any (0)."""
+    if setting in os.environ:
+        return int(os.environ[setting])
     try:
-        with socket.create_server(("127.0.0.1", wanted)):
-            return wanted
+        with socket.create_server(("127.0.0.1", usual)):
+            return usual
     except OSError:
         return 0
 

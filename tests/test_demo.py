@@ -32,7 +32,8 @@ class RunningDemo:
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[RunningDemo]:
-    environment = {**os.environ, "CI": "", "TMPDIR": str(tmp_path)}
+    ports = {"PACKHOUSE_PORT": "0", "PACKHOUSE_TLS_PORT": "0"}  # two demos at a time must not race for 8080
+    environment = {**os.environ, **ports, "CI": "", "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "demo"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     with process:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from packhouse.actions.channels import delete_channel, update_channel
 from packhouse.actions.packhouse import Packhouse
@@ -25,7 +26,13 @@ from tests.actions.ledger import (
 )
 from tests.house import House
 
-SUBDIR_DOCUMENTS = {f"{name}.json{suffix}" for name in ("repodata", "run_exports") for suffix in ("", ".zst")}
+OF_THE_SUBDIR = {"repodata.json", "repodata.json.zst", "run_exports.json", "run_exports.json.zst"}
+OF_THE_ROOT = {
+    "channeldata.json",
+    "channeldata.json.zst",
+    "current_repodata.json",
+    "current_repodata.json.zst",
+}
 
 
 def run(house: House, channel: str = "data", subdir: str = "noarch", by: Packhouse | None = None) -> bool:
@@ -59,13 +66,17 @@ def stocked(any_house: House) -> House:
     return any_house
 
 
-def test_every_document_of_a_subdir_is_made(stocked: House) -> None:
-    assert run(stocked) is True
+def made(house: House) -> set[str]:
+    with house.packhouse.database.reading() as connection:
+        return set(connection.execute(select(tables.document.c.name)).scalars())
 
-    with stocked.packhouse.database.reading() as connection:
-        made = connection.execute(tables.document.select()).all()
-    assert {row.name for row in made} == SUBDIR_DOCUMENTS
-    assert {row.revision for row in made} == {revision(stocked, "data").content}
+
+def test_every_document_is_made(stocked: House) -> None:
+    assert run(stocked) is True
+    assert made(stocked) == OF_THE_SUBDIR
+    assert run(stocked, subdir=revisions.ROOT) is True
+    assert made(stocked) == OF_THE_SUBDIR | OF_THE_ROOT
+
     run_exports = json.loads(stocked.document("data", "noarch", "run_exports.json"))
     assert run_exports["packages.conda"]["demo-1.0-0.conda"] == {"run_exports": {"weak": ["demo >=1"]}}
     assert_in_order(stocked)

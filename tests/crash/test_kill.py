@@ -1,30 +1,39 @@
 """Killed at any moment and started again: nothing acknowledged is lost, nothing is half there, all agrees.
 
-`PACKHOUSE_CRASH_KILLS` says how often each kind of server is killed (6 unless set), and
-`PACKHOUSE_CRASH_SEED` repeats the story of an earlier run; each prints its own.
+A property test with a die of its own: what fails here will hardly fail twice, so there is nothing for
+Hypothesis to shrink, and it would try the dullest story first. `PACKHOUSE_CRASH_KILLS` says how often each
+kind of server is killed (6 unless set), `PACKHOUSE_CRASH_SEED` repeats an earlier run as far as threads do.
 """
 
 import os
-import random
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from random import Random, SystemRandom
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.builders import build_conda_package
-from tests.crash.operations import SHARED, THREADS, Owned, Round, build_packages, rounds, work_until_killed
+from tests.crash.operations import SHARED, THREADS, Owned, build_packages, work_until_killed
 from tests.crash.world import World, observed
 from tests.live import LiveServer
 
 KILLS = int(os.environ.get("PACKHOUSE_CRASH_KILLS", "6"))
-SEED = int(os.environ.get("PACKHOUSE_CRASH_SEED") or random.SystemRandom().randrange(2**32))
-KILLS_A_STORY = 6
+LONGEST_LIFE = 2.5
+"""Seconds between the first operation and the kill."""
+
+Possible = list[tuple[Owned, ...]]
+"""For each thread, what there may be: see `work_until_killed`."""
+
+
+@pytest.fixture
+def chance() -> Random:
+    seed = os.environ.get("PACKHOUSE_CRASH_SEED") or str(SystemRandom().randrange(2**32))
+    print(f"to repeat this run: PACKHOUSE_CRASH_SEED={seed} PACKHOUSE_CRASH_KILLS={KILLS}")
+    return Random(seed)
 
 
 @pytest.fixture(params=["embedded", "large"])
@@ -40,31 +49,34 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     yield World(tmp_path / "data", settings)
 
 
-def furnish(server: LiveServer) -> list[Owned]:
+def furnish(server: LiveServer) -> Possible:
     for channel in (SHARED, *(f"c{thread}" for thread in range(THREADS))):
         server.create_channel(channel)
-    return [Owned(thread) for thread in range(THREADS)]
+    return [(Owned(thread),) for thread in range(THREADS)]
 
 
-def play(
-    server: LiveServer, states: list[Owned], packages: list[list[Path]], one: Round
-) -> list[tuple[Owned, ...]]:
-    """All threads work until the server is killed; what each may find afterwards."""
-    is_killed = threading.Event()
+def work_and_kill(
+    server: LiveServer, states: list[Owned], packages: list[list[Path]], chance: Random
+) -> Possible:
+    """All threads work until the server is killed; answers what each may find afterwards."""
     token = server.log_in()
-    with ExitStack() as open_clients, ThreadPoolExecutor(THREADS) as threads:
-        clients = [open_clients.enter_context(server.client(token)) for _ in states]
+    with ExitStack() as stack, ThreadPoolExecutor(THREADS) as threads:
         running = [
-            threads.submit(work_until_killed, client, owned, files, work, is_killed.is_set)
-            for client, owned, files, work in zip(clients, states, packages, one.work, strict=True)
+            threads.submit(
+                work_until_killed,
+                stack.enter_context(server.client(token)),
+                owned,
+                packages[owned.thread],
+                Random(chance.random()),
+            )
+            for owned in states
         ]
-        time.sleep(one.seconds)
+        time.sleep(chance.uniform(0.0, LONGEST_LIFE))
         server.kill()
-        is_killed.set()
         return [future.result() for future in running]
 
 
-def agreed(client: httpx.Client, possible: list[tuple[Owned, ...]]) -> list[Owned]:
+def agreed(client: httpx.Client, possible: Possible) -> list[Owned]:
     """What is there now, which must be one of what may be there for each thread."""
     found = [observed(client, thread) for thread in range(len(possible))]
     for now, allowed in zip(found, possible, strict=True):
@@ -72,45 +84,25 @@ def agreed(client: httpx.Client, possible: list[tuple[Owned, ...]]) -> list[Owne
     return found
 
 
-def live_through(world: World, packages: list[list[Path]], story: list[Round]) -> None:
-    possible: list[tuple[Owned, ...]] = []
-    for one in story:
+def test_whatever_is_killed_when_all_agrees_after_the_next_start(
+    world: World, tmp_path: Path, chance: Random
+) -> None:
+    packages = [build_packages(tmp_path, thread) for thread in range(THREADS)]
+    possible: Possible = []
+    for _ in range(KILLS):
         with world.server() as server:
-            if not possible:
-                possible = [(owned,) for owned in furnish(server)]
+            possible = possible or furnish(server)
             with server.client() as client:
                 states = agreed(client, possible)
                 world.assert_all_agrees(client, states)
-            possible = play(server, states, packages, one)
+            possible = work_and_kill(server, states, packages, chance)
     with world.server() as server, server.client() as client:
         world.assert_all_agrees(client, agreed(client, possible))
 
 
-def test_whatever_is_killed_when_all_agrees_after_the_next_start(world: World, tmp_path: Path) -> None:
-    print(f"to repeat this run: PACKHOUSE_CRASH_SEED={SEED} PACKHOUSE_CRASH_KILLS={KILLS}")
-    packages = [build_packages(tmp_path, thread) for thread in range(THREADS)]
-    stories = max(1, KILLS // KILLS_A_STORY)
-    number = iter(range(10_000))
-
-    @seed(SEED)
-    @settings(
-        max_examples=stories,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],  # to shrink a story would take an hour, and it may not fail again
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(story=rounds(min(KILLS, KILLS_A_STORY)))
-    def live(story: list[Round]) -> None:
-        here = World(world.data_dir / str(next(number)), world.settings)
-        live_through(here, packages, story)
-
-    live()
-
-
-def test_killed_during_its_very_first_start_it_starts_the_next_time(world: World, tmp_path: Path) -> None:
-    chance = random.Random(SEED)
-    print(f"to repeat this run: PACKHOUSE_CRASH_SEED={SEED}")
+def test_killed_during_its_very_first_start_it_starts_the_next_time(
+    world: World, tmp_path: Path, chance: Random
+) -> None:
     for _ in range(5):
         world.start_and_kill(chance.uniform(0.3, 2.5))
     with world.server() as server, server.client() as client:
@@ -120,13 +112,12 @@ def test_killed_during_its_very_first_start_it_starts_the_next_time(world: World
         world.assert_all_agrees(client, [])
 
 
-def test_killed_at_every_start_it_still_closes_the_gap(world: World, tmp_path: Path) -> None:
+def test_killed_at_every_start_it_still_closes_the_gap(world: World, tmp_path: Path, chance: Random) -> None:
     """A job that is begun at each start, and never ended, must not be lost or run for ever."""
     with world.server() as server:
         server.create_channel("data")
         assert server.upload("data", build_conda_package(tmp_path, "demo")).status_code == 201
         server.kill()
-    chance = random.Random(SEED)
     for _ in range(4):
         with world.server() as server:
             time.sleep(chance.uniform(0.0, 0.2))

@@ -30,8 +30,24 @@ def test_address_is_taken_apart(path: str, target: Target) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/", "tools", "tools/", "/tools", "t", "t/", "t/secret", "t/secret/tools", "t/secret/tools/", "//"]
-    + ["tools//repodata.json", "tools/noarch/", "tools/noarch//x", "a/b/c/d.json", "a/b/c/noarch/x"],
+    [
+        "",
+        "/",
+        "tools",
+        "tools/",
+        "/tools",
+        "t",
+        "t/",
+        "t/secret",
+        "t/secret/tools",
+        "t/secret/tools/",
+        "//",
+        "tools//repodata.json",
+        "tools/noarch/",
+        "tools/noarch//x",
+        "a/b/c/d.json",
+        "a/b/c/noarch/x",
+    ],
 )
 def test_what_is_no_content_address_is_none(path: str) -> None:
     assert parse_target(path) is None
@@ -43,8 +59,15 @@ def test_shard_is_known_by_its_digest() -> None:
 
 @pytest.mark.parametrize(
     "file",
-    ["shards/ab.msgpack.zst", f"shards/{SHA256.upper()}.msgpack.zst", f"shards/{SHA256}.msgpack", "shards/"]
-    + [f"x/shards/{SHA256}.msgpack.zst", f"shards/{SHA256}.msgpack.zst/x", f"shards/{SHA256}.msgpack.zst\n"],
+    [
+        "shards/ab.msgpack.zst",
+        f"shards/{SHA256.upper()}.msgpack.zst",
+        f"shards/{SHA256}.msgpack",
+        "shards/",
+        f"x/shards/{SHA256}.msgpack.zst",
+        f"shards/{SHA256}.msgpack.zst/x",
+        f"shards/{SHA256}.msgpack.zst\n",
+    ],
 )
 def test_what_is_no_shard_has_no_digest(file: str) -> None:
     assert Target("tools", "noarch", file).shard is None

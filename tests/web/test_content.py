@@ -200,8 +200,16 @@ def test_if_modified_since(tools: House, seconds: int, status: int) -> None:
 
 @pytest.mark.parametrize(
     "date",
-    ["", "yesterday", "0", "Sun, 99 Nov 2026 99:99:99 GMT", "Sun, 22 Nov 99999999999 10:00:00 GMT", "\xff"]
-    + ["Sun, 22 Nov 0001 10:00:00 +9999999999", "9" * 5000],
+    [
+        "",
+        "yesterday",
+        "0",
+        "Sun, 99 Nov 2026 99:99:99 GMT",
+        "Sun, 22 Nov 99999999999 10:00:00 GMT",
+        "ÿ",
+        "Sun, 22 Nov 0001 10:00:00 +9999999999",
+        "9" * 5000,
+    ],
 )
 def test_date_that_is_none_is_passed_over(tools: House, date: str) -> None:
     assert get(tools, f"tools/{FILE}", headers={"if-modified-since": date}).status == 200
@@ -269,8 +277,22 @@ def test_range_behind_the_end_is_refused(tools: House, header: str) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["bytes=0-1,4-5", "bytes=5-1", "bytes=-", "bytes=a-b", "bytes=", "bytes", "items=0-1", "", "bytes=--5"]
-    + ["bytes=0-1-2", "bytes=+1-2", "bytes=" + "9" * 5000 + "-", "bytes=-" + "9" * 5000, "bytes=\xb2-"],
+    [
+        "bytes=0-1,4-5",
+        "bytes=5-1",
+        "bytes=-",
+        "bytes=a-b",
+        "bytes=",
+        "bytes",
+        "items=0-1",
+        "",
+        "bytes=--5",
+        "bytes=0-1-2",
+        "bytes=+1-2",
+        "bytes=" + "9" * 5000 + "-",
+        "bytes=-" + "9" * 5000,
+        "bytes=²-",
+    ],
 )
 def test_range_that_is_several_or_none_is_answered_whole(tools: House, header: str) -> None:
     answer = get(tools, f"tools/{FILE}", headers={"range": header})
@@ -310,25 +332,25 @@ def test_every_range_lies_within_the_file(header: bytes, size: int) -> None:
 SECONDS = {FILE: "max-age=3600", "shard": "max-age=31536000, immutable"}
 
 
-@EVERY_KIND
 @pytest.mark.parametrize("privacy", ["public", "authenticated", "private"])
 def test_only_what_anybody_may_see_is_kept_by_shared_caches(
-    house: House, people: People, kind: str, privacy: str
+    house: House, people: People, privacy: str
 ) -> None:
     people.channel("tools", Privacy(privacy))
     fill(house)
-    answer = get(house, url_of(house, kind, token=people["reader"]), people["reader"])
     audience = "public" if privacy == "public" else "private"
-    assert answer.headers["cache-control"] == f"{audience}, {SECONDS.get(kind, 'max-age=30')}"
-    assert answer.headers.get("vary") == (None if privacy == "public" else "Authorization, X-Auth")
+    for kind in KINDS:
+        answer = get(house, url_of(house, kind, token=people["reader"]), people["reader"])
+        assert answer.headers["cache-control"] == f"{audience}, {SECONDS.get(kind, 'max-age=30')}", kind
+        assert answer.headers.get("vary") == (None if privacy == "public" else "Authorization, X-Auth"), kind
 
 
-@EVERY_KIND
-def test_address_with_a_token_is_kept_by_no_shared_cache(tools: House, admin: str, kind: str) -> None:
+def test_address_with_a_token_is_kept_by_no_shared_cache(tools: House, admin: str) -> None:
     token = token_with(tools, admin, scopes=["artifact:download"])
-    answer = get(tools, f"t/{token}/{url_of(tools, kind)}")
-    assert answer.status == 200
-    assert answer.headers["cache-control"].startswith("private, ")
+    for kind in KINDS:
+        answer = get(tools, f"t/{token}/{url_of(tools, kind)}")
+        assert answer.status == 200, kind
+        assert answer.headers["cache-control"].startswith("private, "), kind
 
 
 def test_refusals_are_kept_by_nobody(house: House, people: People) -> None:
@@ -340,7 +362,6 @@ def test_refusals_are_kept_by_nobody(house: House, people: People) -> None:
 # --- who --------------------------------------------------------------------------------------
 
 
-@EVERY_KIND
 @pytest.mark.parametrize(
     ("who", "privacy", "status"),
     [
@@ -357,17 +378,17 @@ def test_refusals_are_kept_by_nobody(house: House, people: People) -> None:
         ("admin", "private", 200),
     ],
 )
-def test_who_gets_what(house: House, people: People, kind: str, who: str, privacy: str, status: int) -> None:
+def test_who_gets_what(house: House, people: People, who: str, privacy: str, status: int) -> None:
     people.channel("tools", Privacy(privacy))
     fill(house)
-    answer = get(house, url_of(house, kind, token=people["owner"]), people[who])
-    if status == 200:
-        assert answer.status == 200
-        return
-    assert_refused(answer, status, "auth_required" if status == 401 else "not_found")
-    assert ("www-authenticate" in answer.headers) == (status == 401)
-    if status == 401:
-        assert answer.headers["www-authenticate"] == 'Basic realm="packhouse", Bearer realm="packhouse"'
+    for kind in KINDS:
+        answer = get(house, url_of(house, kind, token=people["owner"]), people[who])
+        if status == 200:
+            assert answer.status == 200, kind
+        else:
+            assert_refused(answer, status, "auth_required" if status == 401 else "not_found")
+        challenge = 'Basic realm="packhouse", Bearer realm="packhouse"' if status == 401 else None
+        assert answer.headers.get("www-authenticate") == challenge
 
 
 def basic(username: str, password: str) -> str:
@@ -505,11 +526,11 @@ def test_encoded_path_is_the_path_it_encodes(tools: House) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-@EVERY_KIND
-def test_content_takes_get_and_head_alone(tools: House, kind: str, method: str) -> None:
-    answer = tools.request(method, f"/api/repo/{url_of(tools, kind)}")
-    assert_refused(answer, 405, "method_not_allowed")
-    assert answer.headers["allow"] == "GET, HEAD"
+def test_content_takes_get_and_head_alone(tools: House, method: str) -> None:
+    for kind in KINDS:
+        answer = tools.request(method, f"/api/repo/{url_of(tools, kind)}")
+        assert_refused(answer, 405, "method_not_allowed")
+        assert answer.headers["allow"] == "GET, HEAD"
 
 
 # --- changes are seen at once -------------------------------------------------------------------

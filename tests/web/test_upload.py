@@ -137,8 +137,14 @@ def test_fields_nobody_knows_are_passed_over(tools: House, demo: Path, admin: st
 
 @pytest.mark.parametrize(
     "filename",
-    ["demo-1.0-0.conda", "dist/demo-1.0-0.conda", "/home/ann/demo-1.0-0.conda", r"C:\\dist\\demo-1.0-0.conda"]
-    + ["../../demo-1.0-0.conda", r"..\\demo-1.0-0.conda"],
+    [
+        "demo-1.0-0.conda",
+        "dist/demo-1.0-0.conda",
+        "/home/ann/demo-1.0-0.conda",
+        r"C:\\dist\\demo-1.0-0.conda",
+        "../../demo-1.0-0.conda",
+        r"..\\demo-1.0-0.conda",
+    ],
 )
 def test_only_the_last_part_of_a_path_counts(tools: House, demo: Path, admin: str, filename: str) -> None:
     body = form(part("content", demo.read_bytes(), filename))
@@ -264,16 +270,12 @@ def test_wrong_content_type_is_refused(
         ".conda",
         "-1.0-0.conda",
         "démo-1.0-0.conda",
-    ]
-    + [
         "demo-1.0-\x000.conda",
         "demo-1.0-0.conda\x01",
         "\u202edemo-1.0-0.conda",
         "Demo-1.0-0.conda",
         "..",
         ".",
-    ]
-    + [
         "demo-1.0-0.conda.part",
         "demo-" + "1" * 300 + "-0.conda",
         "😀-1.0-0.conda",

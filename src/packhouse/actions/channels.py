@@ -127,6 +127,7 @@ def _delete(connection: Connection, actor: Actor, channel: Channel, now: datetim
     """Delete one channel, which must be locked and have no subchannels any more."""
     packages.remove_all(connection, channel.id)
     unused = artifacts.remove_unused(connection, entries.remove_all(connection, channel.id))
+    revisions.remove_all(connection, channel.id)  # waits for a reindex that is putting documents in place
     replaced = documents.remove_all(connection, channel.id)
     channels.remove(connection, channel.id)
     blob_rows.release(connection, unused | replaced, now)

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from packhouse.actions.check_blobs import check_blobs
 from packhouse.actions.check_documents import compare_documents
-from packhouse.actions.check_report import Found, Recount, Reindex, Report, Reshard, SumUp
+from packhouse.actions.check_report import Found, Reindex, Report, Reshard, SumUp
 from packhouse.actions.check_rows import compare_rows
 from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.reindex import reindex
@@ -55,7 +55,7 @@ def _mend_channel(packhouse: Packhouse, channel_id: int, found: Sequence[Found])
     for one in found:
         if isinstance(one.remedy, Reindex) and one.remedy.damaged is not None:
             packhouse.blobs.remove(one.remedy.damaged)  # or what is there would be taken for good
-    for subdir in sorted(_subdirs(found) | {revisions.ROOT}):
+    for subdir in sorted(_subdirs(found)):
         reindex(packhouse, channel_id, subdir)
 
 
@@ -65,20 +65,19 @@ def _mend_rows(packhouse: Packhouse, channel_id: int, found: Sequence[Found]) ->
     with packhouse.database.transaction() as connection:
         now = packhouse.clock()
         channels.lock(connection, [channel_id], now)
-        for family, name in sorted(
-            {(one.remedy.family, one.remedy.name) for one in found if isinstance(one.remedy, SumUp)}
-        ):
-            sum_up(connection, channel_id, family, name, now)
+        for one in found:
+            if isinstance(one.remedy, SumUp):
+                sum_up(connection, channel_id, one.remedy.family, one.remedy.name, now)
         names, counts = _names(found), entries.counts(connection, channel_id)
         for subdir in sorted(_subdirs(found)):
             revision = revisions.renew(connection, channel_id, subdir, counts.get(subdir, 0), now)
             for some in _batches(names[subdir]):
                 reshard(connection, channel_id, subdir, some, revision, now)
-        revisions.bump(connection, channel_id, revisions.ROOT, 0, now)
 
 
 def _subdirs(found: Iterable[Found]) -> set[str]:
-    return {one.remedy.subdir for one in found if isinstance(one.remedy, Recount | Reshard | Reindex)}
+    """Where there is something to make again; the root's documents are made from all of the channel."""
+    return {one.remedy.subdir for one in found if not isinstance(one.remedy, SumUp)} | {revisions.ROOT}
 
 
 def _names(found: Iterable[Found]) -> defaultdict[str, set[str]]:

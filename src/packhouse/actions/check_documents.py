@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from packhouse.actions.check_report import Found, Reindex
 from packhouse.actions.packhouse import Packhouse
+from packhouse.actions.reindex import CHANNELDATA, CURRENT_REPODATA, REPODATA, RUN_EXPORTS
 from packhouse.actions.settle import channeldata_row, index_row
 from packhouse.actions.side_by_side import side_by_side
 from packhouse.domain.channels import Channel
@@ -32,8 +33,8 @@ PATIENCE = timedelta(minutes=1)
 SLICE_BYTES = 64 * 1024
 """Decompressed at once: indexes shrink to a tenth, so this bounds what is in memory."""
 
-ROOT_DOCUMENTS = ("channeldata.json",)
-SUBDIR_DOCUMENTS = ("repodata.json", "current_repodata.json", "run_exports.json")
+ROOT_DOCUMENTS = (CHANNELDATA,)
+SUBDIR_DOCUMENTS = (REPODATA, CURRENT_REPODATA, RUN_EXPORTS)
 
 Show = Callable[[IndexRow], bytes]
 
@@ -105,19 +106,19 @@ class _Comparison:
     def _contents(self, name: str, chunks: Iterator[bytes]) -> Iterator[Found]:
         if self._is_behind(name):
             return
-        if name == "channeldata.json":
+        if name == CHANNELDATA:
             yield from self._channeldata(b"".join(chunks))
-        elif name == "run_exports.json":
+        elif name == RUN_EXPORTS:
             yield from self._members(name, chunks, lambda row: b'{"run_exports":%b}' % row.run_exports)
         else:
             yield from self._members(name, chunks, lambda row: row.record)
 
     def _is_behind(self, name: str) -> bool:
-        return self.revision.is_stale or (name == "current_repodata.json" and self.root.is_stale)
+        return self.revision.is_stale or (name == CURRENT_REPODATA and self.root.is_stale)
 
     def _members(self, name: str, chunks: Iterator[bytes], show: Show) -> Iterator[Found]:
         """`current_repodata.json` may leave files out; what it has is that of the entries."""
-        is_choice = name == "current_repodata.json"
+        is_choice = name == CURRENT_REPODATA
         rows = entries.in_index_order(self.connection, self.channel.id, self.revision.subdir)
         expected = (index_row(row) for row in rows)
         for row, member in side_by_side(expected, read_members(chunks), _place_of_row, _place_of_member):
@@ -141,7 +142,7 @@ class _Comparison:
             raise Invalid(f"not the JSON of a channeldata.json: {error}") from error
         for name in sorted(told.keys() | true.keys()):
             if told.get(name) != true.get(name):
-                yield self._found("channeldata.json", f"the package '{name}' is not told of as it is.")
+                yield self._found(CHANNELDATA, f"the package '{name}' is not told of as it is.")
 
     def _compare_twin(self, twin: Document, plain: Document) -> Iterator[Found]:
         """A `.zst` holds the same as the plain one, in one frame."""

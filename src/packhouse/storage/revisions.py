@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, func, select, update
+from sqlalchemy import Column, Connection, delete, func, select, update
 
 from packhouse.storage.tables import channel, document, revision, shard
 from packhouse.storage.upsert import upsert
@@ -79,6 +79,10 @@ def lock(connection: Connection, channel_id: int, subdir: str) -> bool:
         revision.c.channel_id == channel_id, revision.c.subdir == subdir
     )
     return connection.execute(statement.with_for_update()).first() is not None
+
+
+def remove_all(connection: Connection, channel_id: int) -> None:
+    connection.execute(delete(revision).where(revision.c.channel_id == channel_id))
 
 
 def mark_indexed(connection: Connection, channel_id: int, subdir: str, content: int) -> bool:

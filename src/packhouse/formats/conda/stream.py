@@ -6,14 +6,18 @@ take a truncated stream for a short one, and one read of a bomb for what the bom
 """
 
 import bz2
+import sys
 from collections.abc import Callable
 from typing import Protocol
 from zipfile import BadZipFile
 
-from backports import zstd
-
 from packhouse.errors import InvalidPackage
 from packhouse.formats.conda.limits import Budget, Limits
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 _STEP = 256 * 1024
 

@@ -119,9 +119,34 @@ def list_files(
     return page_of(total, [file_json(entry, channel, base) for entry in found])
 
 
+UPLOAD_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["content"],
+                    "properties": {
+                        "content": {"type": "string", "format": "binary", "description": "The file."},
+                        "filetype": {"type": "string", "enum": list(FILE_TYPES)},
+                        "size": {"type": "integer", "description": "Bytes of the file, to notice a loss."},
+                    },
+                }
+            }
+        },
+    }
+}
+"""Told by hand: the handler reads the form as it streams in, so FastAPI sees no parameter."""
+
+
 # Existing clients put a subchannel into this one address plainly, without the word `subchannels`.
-@router.post("/channels/{channel}/{subchannel}/artifacts", status_code=status.HTTP_201_CREATED)
-@at_channel(router.post, "/artifacts", status_code=status.HTTP_201_CREATED)
+@router.post(
+    "/channels/{channel}/{subchannel}/artifacts",
+    status_code=status.HTTP_201_CREATED,
+    openapi_extra=UPLOAD_FORM,
+)
+@at_channel(router.post, "/artifacts", status_code=status.HTTP_201_CREATED, openapi_extra=UPLOAD_FORM)
 async def upload_artifact(
     packhouse: House, actor: CurrentActor, path: ChannelAt, request: Request, response: Response
 ) -> dict[str, Any]:

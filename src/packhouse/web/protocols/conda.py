@@ -20,7 +20,7 @@ from packhouse.actions.authenticate import authenticate
 from packhouse.actions.downloads import Downloads
 from packhouse.actions.packhouse import Packhouse
 from packhouse.domain.access import Actor
-from packhouse.errors import NotFound, PackhouseError
+from packhouse.errors import Corrupt, NotFound, PackhouseError
 from packhouse.web.asgi import Receive, Scope, Send
 from packhouse.web.credentials import find_credential
 from packhouse.web.errors import envelope, error_body, headers_of, internal_error_body, status_of
@@ -160,25 +160,37 @@ class CondaApplication:
             (b"content-length", str(end - start).encode()),
             (b"content-range", f"bytes {start}-{end - 1}/{answer.size}".encode()),
         ]
-        await send({"type": "http.response.start", "status": 206, "headers": headers})
+        begin = {"type": "http.response.start", "status": 206, "headers": headers}
         if answer.sha256 is None:
+            await send(begin)
             await send({"type": "http.response.body", "body": answer.body[start:end]})
         else:
-            await self._stream(answer.sha256, start, end, send)
+            await self._stream(begin, answer.sha256, start, end, send)
 
     async def _send_whole(self, method: str, answer: Answer, send: Send) -> None:
+        if method == "GET" and answer.sha256 is not None and answer.path is None:
+            await self._stream(answer.start, answer.sha256, 0, answer.size, send)
+            return
         await send(answer.start)
         if method == "HEAD":
             await send(NO_BODY)
         elif answer.path is not None:
             await send({"type": "http.response.pathsend", "path": answer.path})
-        elif answer.sha256 is not None:
-            await self._stream(answer.sha256, 0, answer.size, send)
         else:
             await send({"type": "http.response.body", "body": answer.body})
 
-    async def _stream(self, sha256: str, start: int, end: int, send: Send) -> None:
-        async for chunk in await self._packhouse.blobs.stream(sha256, start, end):
+    async def _stream(self, begin: Mapping[str, Any], sha256: str, start: int, end: int, send: Send) -> None:
+        """The answer begins when the store's does, so that its failure can still be told."""
+        try:
+            chunks = await self._packhouse.blobs.stream(sha256, start, end)
+        except NotFound as error:
+            await self._send_whole("GET", refusal(Corrupt(error.message)), send)
+            return
+        except Exception as error:
+            await self._send_whole("GET", failure(error), send)
+            return
+        await send(dict(begin))
+        async for chunk in chunks:
             await send({"type": "http.response.body", "body": bytes(chunk), "more_body": True})
         await send(NO_BODY)
 

@@ -78,7 +78,7 @@ def is_unmodified(answer: Answer, if_none_match: bytes | None, if_modified_since
         return False
     try:
         return answer.modified <= parsedate_to_datetime(if_modified_since.decode("latin-1")).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
 
 
