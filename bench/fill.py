@@ -4,17 +4,17 @@ The packages are read, stored and indexed by the server's own functions; only HT
 of each single upload are left out, which would take an hour for what is not measured here.
 """
 
-import concurrent.futures
 import hashlib
-import itertools
 import json
 import time
-from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import house as served
 import orjson
 import synth
-from house import Connection, House
+from house import House
+from sqlalchemy import Connection, insert, select
 
 from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.settle import Change, settle
@@ -23,7 +23,7 @@ from packhouse.domain.artifacts import Digests, PackageFacts
 from packhouse.formats.conda.package import read_package
 from packhouse.formats.conda.records import make_record
 from packhouse.settings import load_settings
-from packhouse.storage import artifacts, blob_rows, channels, entries
+from packhouse.storage import artifacts, channels, entries, tables
 
 BATCH = 1_000
 PATIENCE = 600.0  # seconds for the index to follow the last package
@@ -49,10 +49,8 @@ def fill(house: House, channel: str, packages: list[Path]) -> None:
 
 
 def _store_all(packhouse: Packhouse, channel: str, packages: list[Path]) -> None:
-    with concurrent.futures.ProcessPoolExecutor() as pool:
-        read = pool.map(_read, packages, chunksize=100)
-        while batch := list(itertools.islice(read, BATCH)):
-            _store(packhouse, channel, batch)
+    for start in range(0, len(packages), BATCH):
+        _store(packhouse, channel, [_read(path) for path in packages[start : start + BATCH]])
     packhouse.database.close()
 
 
@@ -64,28 +62,46 @@ def _read(path: Path) -> Read:
     return path, facts, Digests(md5, hashlib.sha256(content).hexdigest(), len(content))
 
 
-def _store(packhouse: Packhouse, channel: str, batch: Iterable[Read]) -> None:
-    """The steps of `actions.publish`, each for the whole batch."""
+def _store(packhouse: Packhouse, channel: str, batch: list[Read]) -> None:
+    """The steps of `actions.publish`, each for the whole batch; a package that other channels have is reused."""
     now = packhouse.clock()
-    additions, changes = [], []
     with packhouse.database.transaction() as connection:
         channel_id = channels.get(connection, channel).id
         channels.lock(connection, [channel_id], now)
-        for path, facts, digests in batch:
-            blob_rows.claim(connection, digests.sha256, digests.size, now)
-            with path.open("rb") as source:
-                packhouse.blobs.keep(digests, source)
-            blob_rows.confirm(connection, digests.sha256)
-            record = make_record(facts, digests)
-            row = (record.body, record.splice, orjson.dumps(facts.run_exports))
-            artifact_id = artifacts.add(connection, facts, digests, row, now)
-            additions.append(entries.addition(artifact_id, facts, None))
-            changes.append(Change(facts.family, facts.name, facts.subdir, +1))
+        ids = _artifact_ids(packhouse, connection, batch)
+        additions = [entries.addition(ids[facts.ckey], facts, None) for _, facts, _ in batch]
         entries.add(connection, channel_id, additions, now)
+        changes = [Change(facts.family, facts.name, facts.subdir, +1) for _, facts, _ in batch]
         settle(connection, channel_id, changes, now)
 
 
-def await_indexed(connection: Connection, channel: str, expected: set[str]) -> None:
+def _artifact_ids(packhouse: Packhouse, connection: Connection, batch: list[Read]) -> dict[str, int]:
+    known = _ids(connection, batch)
+    new = [read for read in batch if read[1].ckey not in known]
+    if new:
+        for path, _, digests in new:
+            with path.open("rb") as source:
+                packhouse.blobs.keep(digests, source)
+        blobs = [{"sha256": digests.sha256, "size": digests.size} for _, _, digests in new]
+        connection.execute(insert(tables.blob), blobs)
+        connection.execute(insert(tables.artifact), [_row(packhouse, *read[1:]) for read in new])
+    return known | _ids(connection, new)
+
+
+def _row(packhouse: Packhouse, facts: PackageFacts, digests: Digests) -> dict[str, Any]:
+    record = make_record(facts, digests)
+    parts = (record.body, record.splice, orjson.dumps(facts.run_exports))
+    return artifacts.row_of(facts, digests, parts, packhouse.clock())
+
+
+def _ids(connection: Connection, batch: list[Read]) -> dict[str, int]:
+    table = tables.artifact
+    digests = [digests.sha256 for _, _, digests in batch]
+    rows = connection.execute(select(table.c.ckey, table.c.id).where(table.c.sha256.in_(digests)))
+    return {row.ckey: row.id for row in rows}
+
+
+def await_indexed(connection: served.Connection, channel: str, expected: set[str]) -> None:
     """Return when the compressed index lists every expected file; raises NeverIndexed."""
     deadline = time.monotonic() + PATIENCE
     while absent := expected - indexed_files(connection, channel):
@@ -94,7 +110,7 @@ def await_indexed(connection: Connection, channel: str, expected: set[str]) -> N
         time.sleep(0.5)
 
 
-def indexed_files(connection: Connection, channel: str) -> set[str]:
+def indexed_files(connection: served.Connection, channel: str) -> set[str]:
     """The .conda files that the channel's repodata.json.zst lists; none while there is no such index."""
     answer = connection.get(f"/api/repo/{channel}/{synth.SUBDIR}/repodata.json.zst")
     if answer.status != 200:

@@ -12,19 +12,9 @@ from packhouse.actions.sweep import sweep
 from packhouse.domain.artifacts import Digests
 from packhouse.storage import blob_rows, shards
 from packhouse.storage.blobs import Spool
+from tests.actions.conftest import Clock
 from tests.actions.ledger import assert_in_order, at_once, blobs, files, kept, publish_bytes, shard_names
 from tests.house import House
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = datetime(2030, 1, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **amount: float) -> None:
-        self.now += timedelta(**amount)
 
 
 @pytest.fixture

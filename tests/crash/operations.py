@@ -175,7 +175,7 @@ FILES = 4
 
 def drawn(chance: Random) -> Operation:
     """Any operation; some of them make no sense at the moment, and are refused."""
-    kind = chance.choices(["publish", "bulk", "privacy", "create", "delete"], [8, 6, 1, 1, 1])[0]
+    kind = chance.choices(["publish", "bulk", "privacy", "create", "delete"], [8, 6, 1, 2, 1])[0]
     file = chance.randrange(FILES)
     if kind == "publish":
         return Publish(chance.randrange(3), file, is_slow=chance.random() < 0.3)

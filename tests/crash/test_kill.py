@@ -22,7 +22,7 @@ from tests.crash.world import World, observed
 from tests.live import LiveServer
 
 KILLS = int(os.environ.get("PACKHOUSE_CRASH_KILLS", "6"))
-LONGEST_LIFE = 2.5
+LONGEST_LIFE = 1.5
 """Seconds between the first operation and the kill."""
 
 Possible = list[tuple[Owned, ...]]

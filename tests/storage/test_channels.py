@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import chain, combinations, product
+from itertools import product
 from typing import Any
 
 import pytest
@@ -50,8 +50,9 @@ def all_channels(connection: Connection) -> list[Channel]:
     return channels.listing(connection, tables.channel.c.id > 0, subchannels=True)[1]
 
 
-def some(options: list[Any], most: int = 2) -> Iterator[tuple[Any, ...]]:
-    return chain.from_iterable(combinations(options, size) for size in range(most + 1))
+def some(options: list[Any]) -> list[tuple[Any, ...]]:
+    """None of them, each alone, and all together."""
+    return [(), *((option,) for option in options), tuple(options)]
 
 
 def actors(there: list[Channel]) -> Iterator[Actor]:
@@ -74,7 +75,7 @@ def actors(there: list[Channel]) -> Iterator[Actor]:
 def test_listing_shows_what_is_visible_to_each_actor_and_no_more(connection: Connection) -> None:
     there = all_channels(connection)
     assert len(there) == 6 + 36
-    assert len(list(actors(there))) > 500
+    assert len(list(actors(there))) == 1 + 3 * 6 * 8
     for actor in actors(there):
         total, found = channels.listing(connection, channels.visible_to(actor), subchannels=True)
         expected = {channel.path for channel in there if is_visible(actor, channel)}

@@ -1,8 +1,11 @@
 """Bad input as it arrives over HTTP: a status, a sentence that names the thing, and nothing kept."""
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -237,12 +240,9 @@ def test_tokens_that_do_not_suffice(house: House, people: People) -> None:
 def test_expired_session_is_refused_saying_when_it_ended(house: House, people: People) -> None:
     people.channel("tools")
     before = everything(house)
-    late = House.__new__(House)
-    late.__dict__.update(house.__dict__)
     now = house.packhouse.clock() + timedelta(days=1)
-    late.packhouse = type(house.packhouse)(
-        house.packhouse.settings, house.packhouse.database, house.packhouse.blobs, lambda: now
-    )
+    late = copy(house)
+    late.packhouse = replace(house.packhouse, clock=lambda: now)
     answer = upload(late, "tools", house.build("demo"), people["owner"])
     assert_refused(answer, 401, "auth_required", "The session has expired on ")
     assert everything(house) == before
@@ -299,10 +299,7 @@ def test_full_disk_is_told_and_leaves_nothing_and_the_server_goes_on(cramped: Ho
     admin = session(cramped, "admin")
     cramped.channel("tools")
     before = everything(cramped)
-    noise = bytes(range(256)) * 4
-    import os
-
-    large = cramped.build("large", files={"share/noise": os.urandom(2 * MIB), "share/x": noise})
+    large = cramped.build("large", files={"share/noise": os.urandom(2 * MIB)})
 
     assert_refused(upload(cramped, "tools", large, admin), 507, "storage_full", "room")
     assert everything(cramped) == before

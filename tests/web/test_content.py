@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import json
+import os
+import socket
 import time
 from copy import copy
 from dataclasses import replace
@@ -15,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
+from structlog.testing import capture_logs
 
 from packhouse.domain.channels import Privacy
 from packhouse.formats.conda.shards import read_shard_index
@@ -28,7 +31,9 @@ from packhouse.web.protocols.content import (
     wanted_range,
 )
 from tests.asgi import Response
+from tests.builders import build_conda_package
 from tests.house import House, decompressed
+from tests.live import LiveServer
 from tests.web.conftest import People
 from tests.web.forms import assert_refused
 from tests.web.test_channels import token_with
@@ -667,4 +672,47 @@ def test_bytes_that_are_missing_are_said_to_be_by_an_error(filled: House) -> Non
 
 def test_failure_of_the_database_is_answered_with_the_envelope(tools: House) -> None:
     channel_table.drop(tools.packhouse.database.engine, checkfirst=False)
-    assert_refused(get(tools, f"tools/{FILE}"), 500, "internal", "its log says what")
+    with capture_logs() as logs:
+        assert_refused(get(tools, f"tools/{FILE}"), 500, "internal", "its log says what")
+    assert logs[0]["event"] == "internal_error"
+
+
+# --- through a socket -------------------------------------------------------------------------
+
+
+def raw_answer(server: LiveServer, path: bytes) -> bytes:
+    """As no client library would ask."""
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+    return answer
+
+
+def test_server_sends_what_the_application_says(live_server: LiveServer, tmp_path: Path) -> None:
+    live_server.create_channel("tools")
+    package = build_conda_package(tmp_path, files={"share/noise": os.urandom(3 * 1024**2)})
+    url = live_server.upload("tools", package).raise_for_status().json()["url"]
+    data = package.read_bytes()
+
+    with httpx.Client() as client:  # one connection: each answer must end where the next begins
+        whole, head = client.get(url), client.head(url)
+        assert (whole.content, head.content) == (data, b"")
+        assert head.headers["content-length"] == whole.headers["content-length"] == str(len(data))
+        part_of_it = client.get(url, headers={"range": "bytes=1000000-2000000"})
+        assert (part_of_it.status_code, part_of_it.content) == (206, data[1_000_000:2_000_001])
+        assert client.get(url, headers={"range": f"bytes={len(data)}-"}).status_code == 416
+        assert client.get(url, headers={"if-none-match": whole.headers["etag"]}).status_code == 304
+        assert client.post(url).status_code == 405
+        assert client.get(url).content == data
+
+    for path in (b"/../../etc/passwd", b"/api/repo/tools/noarch/../../../../etc/passwd", b"//", b"/%00"):
+        assert raw_answer(live_server, path)[:12] in (b"HTTP/1.1 404", b"HTTP/1.1 400"), path
+    for path in (
+        b"/api/repo/tools/noarch/\xff",
+        b"/api/repo/tools/noarch/%ff%fe",
+        b"http://x/api/repo/tools/x",
+    ):
+        assert raw_answer(live_server, path)[:12] in (b"HTTP/1.1 404", b"HTTP/1.1 400"), path

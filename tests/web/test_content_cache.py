@@ -100,7 +100,9 @@ def test_request_after_a_change_does_not_wait_with_those_before_it(tools: House)
     """A look-up that began before a publication must not answer a request that came after it."""
     looked, go_on = threading.Event(), threading.Event()
 
-    def hold(*_: Any) -> None:
+    def hold(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith("SELECT"):
+            return  # the snapshot is taken by the first look
         if threading.current_thread().name.startswith("content") and not looked.is_set():
             looked.set()
             assert go_on.wait(20)
@@ -149,8 +151,11 @@ def test_change_of_another_process_is_seen_within_a_moment(neighbour: tuple[Hous
     assert request(other, "GET", FILE).status == 200
     index = request(other, "GET", INDEX)
     house.remove("tools", "demo")
+    start = time.monotonic()
     assert seconds_until(other, FILE, 404) < KEPT_SECONDS + 0.5
-    assert request(other, "GET", INDEX).body != index.body
+    while request(other, "GET", INDEX).body == index.body:
+        assert time.monotonic() - start < KEPT_SECONDS + 0.5
+        time.sleep(0.02)
     house.publish("tools", "demo")
     assert seconds_until(other, FILE, 200) < KEPT_SECONDS + 0.5
 
@@ -163,7 +168,7 @@ def test_privacy_set_by_another_process_is_obeyed_within_a_moment(
     admin = house.session("admin")
     house.request("PUT", "/api/channels/tools", admin, json={"privacy": "private"})
     assert seconds_until(other, FILE, 401) < KEPT_SECONDS + 0.5
-    assert request(other, "GET", INDEX).status == 401
+    assert seconds_until(other, INDEX, 401) < KEPT_SECONDS + 0.5
 
 
 def test_answer_for_one_is_never_that_for_another(house: House, people: People) -> None:

@@ -1,6 +1,8 @@
 """Every refusal of the application looks alike, wherever it comes from, and never is a 500."""
 
-from pathlib import Path
+import re
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -9,7 +11,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from packhouse.domain.channels import Privacy
-from packhouse.storage.tables import channel, grant
+from packhouse.storage import channels
+from packhouse.storage.tables import grant
+from tests.asgi import request
 from tests.house import House
 from tests.web.conftest import People, session
 from tests.web.forms import assert_refused
@@ -52,8 +56,6 @@ ROOTS = ("/api", "/api/repo")
 
 
 def test_every_route_of_the_api_is_in_the_list_that_is_fuzzed(house: House) -> None:
-    import re
-
     described = house.request("GET", "/api/openapi.json").json()["paths"]
     known = {(method, re.sub(r"{\w+}|conda(?=/)", "*", path)) for method, path in ROUTES}
     aliases = {"/api/organizations/my", "/api/auth/account/profile", "/api/auth/account/me", "/api/logout"}
@@ -141,24 +143,32 @@ def test_body_that_cannot_be_read_is_refused(house: House, admin: str, body: byt
     assert len(answer.body) < 1_000
 
 
-def test_body_is_read_whatever_its_type_is_called(house: House, admin: str) -> None:
+def test_body_is_read_as_json_though_its_type_is_not_told(house: House, admin: str) -> None:
     """Clients of years ago do not say that they send JSON."""
-    for number, kind in enumerate(["application/json", "text/plain", "application/octet-stream"]):
-        body = b'{"name": "c%d"}' % number
-        assert house.request("POST", "/api/channels", admin, {"content-type": kind}, body=body).status == 201
+    answer = house.request("POST", "/api/channels", admin, body=b'{"name": "tools"}')
+    assert answer.status == 201
 
 
-def test_what_goes_wrong_inside_is_for_the_log_alone(house: House, admin: str) -> None:
+class Swallowed:
+    """The framework raises an error again once it is answered, for the server's log."""
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+
+    async def __call__(self, *given: Any) -> None:
+        with suppress(Exception):
+            await self.application(*given)
+
+
+def test_what_goes_wrong_inside_is_for_the_log_alone(house: House) -> None:
     grant.drop(house.packhouse.database.engine)
-    channel.drop(house.packhouse.database.engine)
+    house.application.api.state.packhouse = house.packhouse
+    headers = {"authorization": f"Bearer {session(house, 'admin')}"}
     with capture_logs() as logs:
-        answers = [house.request("GET", "/healthz")]
-        try:
-            answers.append(house.request("GET", "/api/channels"))
-        except Exception as error:  # the framework raises it again, for the server's log
-            assert "no such table" in str(error)
+        answer = request(Swallowed(house.application), "GET", "/api/channels", headers)
+    assert_refused(answer, 500, "internal", "its log says what")
     assert logs[0]["event"] == "internal_error"
-    assert answers[0].status == 200
+    assert "grant" in str(logs[0]["exc_info"])
 
 
 # --- fuzz -------------------------------------------------------------------------------------
@@ -209,35 +219,42 @@ QUERIES = st.lists(
 ).map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs))
 
 
-def fuzz(house: House, route: tuple[str, str], segments: list[str], query: str, body: Any) -> None:
-    method, path = route
-    for segment in segments:
-        path = path.replace("{c}", segment.replace(" ", "%20") or "x", 1)
-    json_body = None if method in ("GET", "DELETE") else body
-    answer = house.request(method, f"/api{path}?{query}", house.token, json=json_body)  # type: ignore[attr-defined]
-    assert answer.status < 500, (method, path, query, body, answer.body)
-    if answer.status >= 400:
-        assert_refused(answer, answer.status, answer.json()["code"])
+@dataclass
+class Fuzzed:
+    house: House
+    token: str
+
+    def refill(self) -> None:
+        """What an example before this one may have deleted."""
+        with self.house.packhouse.database.reading() as connection:
+            if channels.find(connection, "tools/stage") is not None:
+                return
+            is_there = channels.find(connection, "tools") is not None
+        for path in ("tools/stage",) if is_there else ("tools", "tools/stage"):
+            self.house.channel(path)
+        self.house.publish("tools", "demo")
+
+
+@pytest.fixture
+def fuzzed(any_house: House) -> Fuzzed:
+    return Fuzzed(any_house, session(any_house, "admin"))
 
 
 @given(st.sampled_from(ROUTES), st.lists(SEGMENTS, min_size=2, max_size=2), QUERIES, BODIES, st.booleans())
 @settings(
-    max_examples=400,
+    max_examples=200,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_nothing_that_is_sent_breaks_the_api(
-    fuzzed: House, route: tuple[str, str], segments: list[str], query: str, body: Any, known: bool
+    fuzzed: Fuzzed, route: tuple[str, str], segments: list[str], query: str, body: Any, is_known: bool
 ) -> None:
-    if known:
-        segments = ["tools", "stage"]
-    fuzz(fuzzed, route, segments, query, body)
-
-
-@pytest.fixture
-def fuzzed(any_house: House, tmp_path: Path) -> House:
-    any_house.channel("tools")
-    any_house.channel("tools/stage")
-    any_house.publish("tools", "demo")
-    any_house.token = session(any_house, "admin")  # type: ignore[attr-defined]
-    return any_house
+    method, path = route
+    fuzzed.refill()
+    for segment in ["tools", "stage"] if is_known else segments:
+        path = path.replace("{c}", segment or "x", 1)
+    sent = None if method in ("GET", "DELETE") else body
+    answer = fuzzed.house.request(method, f"/api{path}?{query}", fuzzed.token, json=sent)
+    assert answer.status < 500, answer.body
+    if answer.status >= 400:
+        assert_refused(answer, answer.status, answer.json()["code"])

@@ -1,7 +1,7 @@
 """The strictness traps that were found by running and reading the existing clients, one test each.
 
-They are numbered as in the wire contract (docs/reference). Missing numbers belong to what is not here
-yet: 5 and 9 are mirrors, 7 is CVEs, 8 is SBOM and diagnosis, 11 is the API key of `anaconda login`.
+They are numbered as in the wire contract. Missing numbers belong to what is not here yet: 5 and the rest
+of 9 are mirrors, 7 is CVEs, 8 is SBOM and diagnosis, 11 is the API key of `anaconda login`.
 """
 
 import base64

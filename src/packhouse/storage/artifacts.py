@@ -49,8 +49,20 @@ def add(
 
     `record` is the index record, its splice and the run_exports, as bytes.
     """
+    values = row_of(facts, digests, record, now)
+    key = {name: values.pop(name) for name in ("sha256", "ckey")}
+    # The same bytes may arrive for another channel at the same time; changing nothing still answers the id.
+    same = {"size": artifact.c.size}
+    result = upsert(connection, artifact, key, values, changes=same, returning=[artifact.c.id])
+    return int(result.scalar_one())
+
+
+def row_of(
+    facts: PackageFacts, digests: Digests, record: tuple[bytes, int, bytes], now: datetime
+) -> dict[str, Any]:
+    """The columns of an artifact that is not kept yet."""
     body, splice, run_exports = record
-    values = {
+    return {
         "family": facts.family,
         "name": facts.name,
         "version": facts.version,
@@ -58,7 +70,9 @@ def add(
         "build_number": facts.build_number,
         "subdir": facts.subdir,
         "filename": facts.filename,
+        "ckey": facts.ckey,
         "md5": digests.md5,
+        "sha256": digests.sha256,
         "size": digests.size,
         "record": body,
         "record_splice": splice,
@@ -68,11 +82,6 @@ def add(
         "details": dict(facts.details),
         "created_at": now,
     }
-    key = {"sha256": digests.sha256, "ckey": facts.ckey}
-    # The same bytes may arrive for another channel at the same time; changing nothing still answers the id.
-    same = {"size": artifact.c.size}
-    result = upsert(connection, artifact, key, values, changes=same, returning=[artifact.c.id])
-    return int(result.scalar_one())
 
 
 def remove_unused(connection: Connection, ids: set[int]) -> set[str]:
