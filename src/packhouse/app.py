@@ -1,6 +1,7 @@
 """Puts the pieces together, once: settings, then the parts, then the web application, the worker, or both."""
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,10 @@ from packhouse.storage.database import Database
 from packhouse.web.server import Addresses
 
 log = structlog.get_logger(__name__)
+
+SWITCH_SECONDS = 0.0005
+"""How soon a thread that computes (a reindex) makes way for one that answers; Python's own 5 ms add up
+over the dozens of short waits of an upload."""
 
 Announce = Callable[[Addresses, str | None], None]
 
@@ -50,6 +55,7 @@ def run_serve(settings: Settings, announce: Announce) -> None:
     from packhouse.web.application import Application
     from packhouse.web.server import serve
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     with ExitStack() as running:
         packhouse = running.enter_context(_built(settings))
         downloads = running.enter_context(_counted_downloads(packhouse))
@@ -80,11 +86,13 @@ def _built(settings: Settings) -> Iterator[Packhouse]:
 @contextmanager
 def _jobs(packhouse: Packhouse, run: bool) -> Iterator[None]:
     from packhouse.jobs.dispatcher import Dispatcher
-    from packhouse.jobs.runner import JobRunner
+    from packhouse.jobs.runner import JobRunner, migrate_jobs
 
     runner, dispatcher = JobRunner(packhouse), Dispatcher(packhouse)
     if run:
         runner.start()
+    else:
+        migrate_jobs(packhouse.settings)
     dispatcher.start()
     try:
         yield

@@ -17,7 +17,7 @@ import zstandard
 from sqlalchemy import Table, delete, insert, update
 
 from packhouse.actions.channels import delete_channel
-from packhouse.actions.check import check
+from packhouse.actions.check import check, compare_channel
 from packhouse.actions.check_report import Difference, Report
 from packhouse.actions.packhouse import utc_now
 from packhouse.actions.settle import Change, settle
@@ -654,10 +654,10 @@ def test_memory_does_not_grow_with_the_channel(house: House) -> None:
         fill(house, f"big{files}", files)
         tracemalloc.start()
         try:
-            assert told(compare(house)) == []
+            assert compare_channel(house.packhouse, channel_id(house, f"big{files}"), f"big{files}") == []
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
 
-    small, large = peak(5_200), peak(10_400)
-    assert large < 1.3 * small
+    small, large = peak(5_200), peak(7_800)  # rows are read five thousand at a time
+    assert large < 1.2 * small

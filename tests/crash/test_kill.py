@@ -84,6 +84,7 @@ def agreed(client: httpx.Client, possible: Possible) -> list[Owned]:
     return found
 
 
+@pytest.mark.slow
 def test_whatever_is_killed_when_all_agrees_after_the_next_start(
     world: World, tmp_path: Path, chance: Random
 ) -> None:

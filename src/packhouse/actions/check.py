@@ -26,7 +26,7 @@ def check(packhouse: Packhouse, repair: bool, deep: bool) -> Report:
     """Compare everything. `repair` mends what can be made from the entries; `deep` reads every blob."""
     report = Report()
     for channel_id, path in _all_channels(packhouse):
-        found = _compare_channel(packhouse, channel_id, path)
+        found = compare_channel(packhouse, channel_id, path)
         if found and repair:
             with suppress(NotFound):  # deleted meanwhile, and all that was wrong with it
                 _mend_channel(packhouse, channel_id, found)
@@ -41,11 +41,12 @@ def _all_channels(packhouse: Packhouse) -> list[tuple[int, str]]:
         return channels.everywhere(connection)
 
 
-def _compare_channel(packhouse: Packhouse, channel_id: int, path: str) -> list[Found]:
+def compare_channel(packhouse: Packhouse, channel_id: int, path: str) -> list[Found]:
+    """What differs in one channel; of one that was deleted since, nothing."""
     with packhouse.database.reading() as connection:
         channel = channels.find(connection, path)
         if channel is None or channel.id != channel_id:
-            return []  # deleted meanwhile
+            return []
         rows = list(compare_rows(connection, channel))
         return [*rows, *compare_documents(packhouse, connection, channel)]
 

@@ -6,6 +6,7 @@ what is stale, and whoever looks next enqueues it. Twins are dropped by their id
 
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -27,6 +28,10 @@ BUSY_SECONDS = 3.0
 
 The root's documents, which fewer wait for, pause for all of their time.
 """
+LONGEST_QUIET_SECONDS = 5.0
+"""The root's documents wait until the channel was left alone for as long as they took last, this at most."""
+ROOT_PATIENCE_SECONDS = 30.0
+"""How long they make way when uploads do not pause."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +55,8 @@ class Dispatcher:
         self._wake = threading.Event()
         self._stopping = False
         self._asked: dict[tuple[int, str], _Asked] = {}
+        self._held_back: dict[int, float] = {}
+        self._took: dict[tuple[int, str], float] = {}
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
         packhouse.database.on_commit(self._wake.set)
 
@@ -83,20 +90,32 @@ class Dispatcher:
         with self._packhouse.database.reading() as connection:
             stale = revisions.stale(connection)
         now = time.monotonic()
-        subdirs_first = {one.channel_id for one in stale if one.subdir != revisions.ROOT}
-        current = {
-            (one.channel_id, one.subdir): one
-            for one in stale
-            if one.subdir != revisions.ROOT or one.channel_id not in subdirs_first
-        }
-        for key in self._asked.keys() - current.keys():
-            del self._asked[key]
+        current = {(one.channel_id, one.subdir): one for one in self._in_turn(stale, now)}
+        for key in self._asked.keys() - {(one.channel_id, one.subdir) for one in stale}:
+            asked = self._asked.pop(key)
+            self._took[key] = (asked.ended or now) - asked.at
         for key, one in current.items():
             if self._is_due(self._asked.get(key), one, now):
                 self._ask(one)
                 self._asked[key] = _Asked(one.content, now)
         self._attempt = None
         return bool(stale)
+
+    def _in_turn(self, stale: list[Stale], now: float) -> Iterator[Stale]:
+        """All but the roots of channels where something is going on: they wait for a pause, but not for ever."""
+        busy = {one.channel_id for one in stale if one.subdir != revisions.ROOT or self._is_restless(one)}
+        self._held_back = {key: since for key, since in self._held_back.items() if key in busy}
+        for one in stale:
+            if one.subdir == revisions.ROOT and one.channel_id in busy:
+                since = self._held_back.setdefault(one.channel_id, now)
+                if now - since < ROOT_PATIENCE_SECONDS:
+                    continue
+            yield one
+
+    def _is_restless(self, root: Stale) -> bool:
+        """Changed so lately that the next upload may come while its documents, slow ones, are made."""
+        quiet = (self._packhouse.clock() - root.changed_at).total_seconds()
+        return quiet < min(self._took.get((root.channel_id, root.subdir), 0.0), LONGEST_QUIET_SECONDS)
 
     def _is_due(self, asked: _Asked | None, stale: Stale, now: float) -> bool:
         if asked is None or now - asked.at > self._lost_seconds:

@@ -15,6 +15,7 @@ from packhouse import __version__
 from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.reindex import reindex
 from packhouse.actions.sweep import sweep
+from packhouse.settings import Settings
 
 INDEX_QUEUE = "indexes"
 REINDEX, SWEEP = "reindex", "sweep"
@@ -72,6 +73,11 @@ def _register(packhouse: Packhouse) -> Callable[[datetime, Any], None]:
 def _sweep(packhouse: Packhouse) -> None:
     swept = sweep(packhouse)
     log.info("swept", blobs=swept.blobs, shards=swept.shards, files=swept.files)
+
+
+def migrate_jobs(settings: Settings) -> None:
+    """Make or renew the jobs' tables, for a process that asks for jobs before any worker has run."""
+    DBOS.migrate(settings.jobs_database_url)
 
 
 def config(packhouse: Packhouse) -> DBOSConfig:

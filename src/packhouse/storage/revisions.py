@@ -35,6 +35,7 @@ class Stale:
     subdir: str
     content: int
     indexed: int
+    changed_at: datetime
 
 
 def bump(connection: Connection, channel_id: int, subdir: str, added: int, now: datetime) -> int:
@@ -70,7 +71,9 @@ def stale(connection: Connection) -> list[Stale]:
         .where(revision.c.content != revision.c.indexed)
         .order_by(revision.c.changed_at)
     )
-    return [Stale(row.channel_id, row.path, row.subdir, row.content, row.indexed) for row in rows]
+    return [
+        Stale(row.channel_id, row.path, row.subdir, row.content, row.indexed, row.changed_at) for row in rows
+    ]
 
 
 def lock(connection: Connection, channel_id: int, subdir: str) -> bool:

@@ -4,8 +4,8 @@ from random import Random
 import pytest
 
 from packhouse.formats.conda.current_repodata import select_current
-from packhouse.formats.conda.versions import version_order
 from packhouse.formats.conda.repodata import IndexRow
+from packhouse.formats.conda.versions import version_order
 
 MakeRow = Callable[..., IndexRow]
 

@@ -68,7 +68,7 @@ class SectionsWriter:
         self._count = 0
 
     def add(self, filename: str, value: bytes) -> None:
-        if self._extension is TAR_BZ2 and filename.endswith(CONDA):
+        if not filename.endswith(self._extension) and self._extension is TAR_BZ2:
             self._begin_conda()
         if filename <= self._previous or not filename.endswith(self._extension):
             raise ValueError(
