@@ -24,6 +24,8 @@ SWITCH_SECONDS = 0.0005
 """How soon a thread that computes (a reindex) makes way for one that answers; Python's own 5 ms add up
 over the dozens of short waits of an upload."""
 
+JOBS_RETRY_SECONDS = 5.0
+
 Announce = Callable[[Addresses, str | None], None]
 
 
@@ -59,7 +61,7 @@ def run_serve(settings: Settings, announce: Announce) -> None:
     with ExitStack() as running:
         packhouse = running.enter_context(_built(settings))
         downloads = running.enter_context(_counted_downloads(packhouse))
-        running.enter_context(_jobs(packhouse, run=settings.worker))
+        running.enter_context(_jobs_beside(packhouse))
         application = Application(packhouse, downloads)
         # Only once the ports are ours: a password that is made up is shown once and must not get lost.
         serve(application, settings, lambda addresses: announce(addresses, ensure_first_admin(packhouse)))
@@ -85,6 +87,7 @@ def _built(settings: Settings) -> Iterator[Packhouse]:
 
 @contextmanager
 def _jobs(packhouse: Packhouse, run: bool) -> Iterator[None]:
+    """Dispatch jobs, and run them too; what they need takes half a second to import."""
     from packhouse.jobs.dispatcher import Dispatcher
     from packhouse.jobs.runner import JobRunner, migrate_jobs
 
@@ -100,6 +103,29 @@ def _jobs(packhouse: Packhouse, run: bool) -> Iterator[None]:
         dispatcher.stop()
         if run:
             runner.stop()
+
+
+@contextmanager
+def _jobs_beside(packhouse: Packhouse) -> Iterator[None]:
+    """As `_jobs`, but started beside the server: nobody who asks for a package waits for it."""
+    stop = threading.Event()
+
+    def run_jobs() -> None:
+        while not stop.is_set():
+            try:
+                with _jobs(packhouse, run=packhouse.settings.worker):
+                    stop.wait()
+            except Exception:
+                log.exception("jobs did not start; trying again")
+                stop.wait(JOBS_RETRY_SECONDS)
+
+    thread = threading.Thread(target=run_jobs, name="jobs", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 @contextmanager

@@ -189,7 +189,7 @@ def drawn(chance: Random) -> Operation:
 
 def build_packages(folder: Path, thread: int) -> list[Path]:
     name = f"p{thread}"
-    large = {"share/large.bin": bytes(range(256)) * 64 + str(thread).encode() * 400_000}
+    large = {"share/large.bin": Random(thread).randbytes(400_000)}
     exports = {"weak": [f"{name} >=1"]}
     return [
         build_conda_package(folder, name, version="1.0", run_exports=exports),

@@ -5,17 +5,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import wraps
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from packhouse.errors import Invalid, StorageFull
+from packhouse.storage import schema
 
 BUSY_TIMEOUT_MS = 30_000
 POOL_SIZE = 20
@@ -35,7 +31,6 @@ class Database:
         self._listeners: list[Callable[[], None]] = []
         # SQLite has one writer. Threads that queue here wait their turn; in SQLite they would poll for it.
         self._turn = threading.Lock() if self.is_sqlite else nullcontext()
-        self._alembic = _alembic_config()
 
     def on_commit(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every transaction of this process that was not `quiet`."""
@@ -69,14 +64,12 @@ class Database:
         with self.transaction(quiet=True) as connection:
             if not self.is_sqlite:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7262)")
-            self._alembic.attributes["connection"] = connection
-            command.upgrade(self._alembic, "head")
+            schema.upgrade(connection)
 
     def is_current(self) -> bool:
         """Whether the schema is the one that this version of Packhouse was written for."""
         with self.reading() as connection:
-            present = MigrationContext.configure(connection).get_current_revision()
-        return present == ScriptDirectory.from_config(self._alembic).get_current_head()
+            return schema.present_revision(connection) == schema.newest_revision()
 
     def close(self) -> None:
         self.engine.dispose()
@@ -144,10 +137,3 @@ def _failures_named() -> Iterator[None]:
         if error.errno == errno.ENOSPC:
             raise StorageFull("The disk has no room left. Free some disk space and try again.") from error
         raise
-
-
-def _alembic_config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    config.set_main_option("path_separator", "os")
-    return config
