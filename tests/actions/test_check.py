@@ -18,7 +18,7 @@ from sqlalchemy import Table, delete, insert, update
 
 from packhouse.actions.channels import delete_channel
 from packhouse.actions.check import check, compare_channel
-from packhouse.actions.check_report import Difference, Report
+from packhouse.actions.check.report import Difference, Report
 from packhouse.actions.packhouse import utc_now
 from packhouse.actions.settle import Change, settle
 from packhouse.domain.artifacts import Digests

@@ -167,7 +167,13 @@ def test_first_admin_gets_the_password_of_the_settings(packhouse: Packhouse, tmp
     assert log_in(configured, "admin", PASSWORD)
 
 
-@pytest.mark.usefixtures("ann")
-def test_no_admin_is_made_where_there_is_a_user(packhouse: Packhouse) -> None:
+@pytest.mark.usefixtures("admin")
+def test_no_admin_is_made_where_there_is_one_of_another_name(packhouse: Packhouse) -> None:
     assert ensure_first_admin(packhouse) is None
-    assert [found.username for found in list_users(packhouse, None)] == ["ann"]
+    assert [found.username for found in list_users(packhouse, None)] == ["root"]
+
+
+@pytest.mark.usefixtures("ann")
+def test_first_admin_is_made_beside_users_that_the_operator_added_before(packhouse: Packhouse) -> None:
+    assert ensure_first_admin(packhouse) is not None
+    assert [found.username for found in list_users(packhouse, None)] == ["admin", "ann"]

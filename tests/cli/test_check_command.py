@@ -51,7 +51,7 @@ def as_document(answer: "subprocess.CompletedProcess[str]") -> Any:
 def test_all_in_order_is_said_in_a_line_and_exit_code_0(data_dir: Path) -> None:
     answer = check(data_dir, "--deep")
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout.startswith("Compared 1 channels and ")
+    assert answer.stdout.startswith("Compared 1 channel and ")
     assert answer.stdout.endswith(" blobs: all agree.\n")
 
 
@@ -61,7 +61,7 @@ def test_difference_is_told_with_exit_code_1_and_mended_with_repair(data_dir: Pa
     assert [broken.returncode, repaired.returncode, after.returncode] == [1, 0, 0]
     assert broken.stdout.splitlines()[0] == "data/noarch: the shard of 'demo' is missing."
     assert repaired.stdout.splitlines()[0] == "data/noarch: the shard of 'demo' is missing. Mended."
-    assert repaired.stdout.splitlines()[-1].endswith("1 differences, 1 of them mended.")
+    assert repaired.stdout.splitlines()[-1].endswith("1 difference, 1 of them mended.")
 
 
 def test_what_cannot_be_mended_names_channel_and_file_and_keeps_exit_code_1(data_dir: Path) -> None:

@@ -107,9 +107,9 @@ def list_users(packhouse: Packhouse, actor: Actor | None) -> list[User]:
 
 
 def ensure_first_admin(packhouse: Packhouse) -> str | None:
-    """Create `admin` where there is no user yet; answer the password if it had to be made up."""
+    """Create `admin` where there is no administrator yet; answer the password if it had to be made up."""
     with packhouse.database.reading() as connection:
-        if users.any_exists(connection):
+        if users.any_has_role(connection, Role.ADMIN):
             return None
     chosen = packhouse.settings.admin_password
     password = secrets.token_hex(12) if chosen is None else chosen.get_secret_value()

@@ -62,8 +62,8 @@ def is_name_taken(connection: Connection, name: str) -> bool:
     return connection.execute(select(user.c.id).where(same).limit(1)).first() is not None
 
 
-def any_exists(connection: Connection) -> bool:
-    return connection.execute(select(user.c.id).limit(1)).first() is not None
+def any_has_role(connection: Connection, role: Role) -> bool:
+    return connection.execute(select(user.c.id).where(user.c.role == role.value).limit(1)).first() is not None
 
 
 def add(connection: Connection, uuid: str, values: Mapping[str, Any]) -> int:

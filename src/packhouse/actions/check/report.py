@@ -108,7 +108,11 @@ class Report:
 
     def _sum(self) -> str:
         mended = sum(one.is_mended for one in self.differences)
-        compared = f"Compared {self.channels} channels and {self.blobs} blobs"
+        compared = f"Compared {_counted(self.channels, 'channel')} and {_counted(self.blobs, 'blob')}"
         if not self.differences:
             return f"{compared}: all agree{f'; {len(self.due)} wait for their reindex' if self.due else ''}."
-        return f"{compared}: {len(self.differences)} differences, {mended} of them mended."
+        return f"{compared}: {_counted(len(self.differences), 'difference')}, {mended} of them mended."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

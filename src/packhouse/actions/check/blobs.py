@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from packhouse.actions.check_report import Report
+from packhouse.actions.check.report import Report
 from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.sweep import sweep
 from packhouse.errors import NotFound

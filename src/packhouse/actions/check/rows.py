@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from packhouse.actions.channels import NOARCH
-from packhouse.actions.check_report import Found, Recount, Reshard, SumUp
+from packhouse.actions.check.report import Found, Recount, Reshard, SumUp
+from packhouse.actions.check.side_by_side import side_by_side
 from packhouse.actions.settle import channeldata_row, index_row, newest_first
-from packhouse.actions.side_by_side import side_by_side
 from packhouse.domain.channels import Channel
 from packhouse.errors import Invalid
 from packhouse.formats.conda.channeldata import package_summary

@@ -14,11 +14,11 @@ import orjson
 import zstandard
 from sqlalchemy import Connection
 
-from packhouse.actions.check_report import Found, Reindex
+from packhouse.actions.check.report import Found, Reindex
+from packhouse.actions.check.side_by_side import side_by_side
 from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.reindex import CHANNELDATA, CURRENT_REPODATA, REPODATA, RUN_EXPORTS
 from packhouse.actions.settle import channeldata_row, index_row
-from packhouse.actions.side_by_side import side_by_side
 from packhouse.domain.channels import Channel
 from packhouse.errors import Invalid, NotFound
 from packhouse.formats.conda.channeldata import write_channeldata

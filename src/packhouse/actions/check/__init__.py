@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from packhouse.actions.check_blobs import check_blobs
-from packhouse.actions.check_documents import compare_documents
-from packhouse.actions.check_report import Found, Reindex, Report, Reshard, SumUp
-from packhouse.actions.check_rows import compare_rows
+from packhouse.actions.check.blobs import check_blobs
+from packhouse.actions.check.documents import compare_documents
+from packhouse.actions.check.report import Found, Reindex, Report, Reshard, SumUp
+from packhouse.actions.check.rows import compare_rows
 from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.reindex import reindex
 from packhouse.actions.settle import reshard, sum_up
