@@ -141,7 +141,16 @@ class House:
 
 def serve_command(data_dir: Path, base: str) -> list[str]:
     address = urllib.parse.urlsplit(base)
-    place = ["--host", str(address.hostname), "--port", str(address.port), "--no-tls"]
+    # No line per request, as nginx is measured too.
+    place = [
+        "--host",
+        str(address.hostname),
+        "--port",
+        str(address.port),
+        "--no-tls",
+        "--log-level",
+        "warning",
+    ]
     return [sys.executable, "-m", "packhouse", "serve", "--data-dir", str(data_dir), *place]
 
 

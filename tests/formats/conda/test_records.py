@@ -145,3 +145,22 @@ def test_indexed_timestamp_keeps_the_keys_sorted_and_changes_nothing_else(
     assert list(document) == sorted(document)
     assert document == extra | FILE_FACTS | {"depends": [], "indexed_timestamp": milliseconds}
     assert spliced == orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"extra_depends": {"gui": ["qt"]}},
+        {"flags": ["cuda"]},
+        {"depends": ['numpy[when="python >=3.12"]']},
+        {"constrains": ["numpy[version='>=2', extras=[blas]]"]},
+    ],
+)
+def test_package_that_needs_repodata_v3_is_refused_by_name(later: dict[str, Any]) -> None:
+    with pytest.raises(InvalidPackage, match=r"zlib-1\.2\.11-h7b6447c_3\.conda: .* needs repodata v3"):
+        make_record(facts(INDEX | later), DIGESTS)
+
+
+def test_bracketed_specs_of_today_are_taken() -> None:
+    depends = ["numpy[version='>=2',build=py*]"]
+    assert record(INDEX | {"depends": depends})["depends"] == depends

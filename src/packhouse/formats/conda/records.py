@@ -1,5 +1,6 @@
 """One package as an index shows it: its own `info/index.json`, plus what only the finished file can tell."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,11 @@ _NOT_FOR_THE_PACKAGE_TO_SAY = frozenset(
 _ABSENT_RATHER_THAN_NULL = frozenset({"constrains", "extra_depends", "features", "flags", "track_features"})
 
 
+# Optional dependency groups (CEP 44), flags (CEP 45), conditions (CEP 43).
+_LATER_KEYS = ("extra_depends", "flags")
+_LATER_SPEC = re.compile(r"\[[^\]]*\b(when|extras|flags)\s*=")
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A record that waits for its `indexed_timestamp`.
@@ -52,6 +58,7 @@ def make_record(facts: PackageFacts, digests: Digests) -> Record:
     `platform` too: CEP 36 wants the values that the package has, and conda-index serves them so.
     Raises InvalidPackage if a value fits no index (a number beyond 64 bits, a broken character).
     """
+    _refuse_later_revisions(facts)
     record = {key: value for key, value in facts.index.items() if key not in _NOT_FOR_THE_PACKAGE_TO_SAY}
     record |= {"md5": digests.md5, "sha256": digests.sha256, "size": digests.size, "subdir": facts.subdir}
     try:
@@ -61,6 +68,18 @@ def make_record(facts: PackageFacts, digests: Digests) -> Record:
             f"{facts.filename}: info/index.json holds a value that no index can carry ({error}). "
             "Build the package again without it."
         ) from error
+
+
+def _refuse_later_revisions(facts: PackageFacts) -> None:
+    """What only a reader of repodata v3 understands must not stand where all others read it (CEP 48)."""
+    specs = [*(facts.index.get("depends") or ()), *(facts.index.get("constrains") or ())]
+    used = [key for key in _LATER_KEYS if facts.index.get(key)]
+    used += [spec for spec in specs if _LATER_SPEC.search(spec)]
+    if used:
+        raise InvalidPackage(
+            f"{facts.filename}: info/index.json has {used[0]!r}, which needs repodata v3 (CEP 48); "
+            "it is not served yet. Build the package without it."
+        )
 
 
 def with_indexed_timestamp(body: bytes, splice: int, milliseconds: int) -> bytes:
