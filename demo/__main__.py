@@ -153,7 +153,11 @@ def _leave_running(server: LiveServer, files: Path, password: str) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (
+        signal.SIGTERM,
+        signal.SIGINT,
+    ):  # a shell starts what runs in the background deaf to SIGINT
+        signal.signal(number, signal.default_int_handler)
     for name in ("NO_PROXY", "no_proxy"):  # all traffic stays on this machine
         os.environ[name] = "127.0.0.1"
     try:

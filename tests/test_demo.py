@@ -41,6 +41,11 @@ def demo(tmp_path: Path) -> Iterator[RunningDemo]:
             yield RunningDemo(process)
         finally:
             process.send_signal(signal.SIGINT)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:  # and the test run goes on
+                process.kill()
+                raise
 
 
 def test_every_printed_command_works_when_pasted(demo: RunningDemo, tmp_path: Path) -> None:
