@@ -34,7 +34,7 @@ class NewDocuments:
         self._open.close()
 
     def open(self, name: str) -> Sink:
-        self._spools[name] = self._open.enter_context(Spool(self._packhouse.spool_dir))
+        self._spools[name] = self._open.enter_context(Spool(self._packhouse.spool_dir, with_md5=False))
         return self._spools[name]
 
     def swap_in(self) -> None:
@@ -44,7 +44,7 @@ class NewDocuments:
 
     def _keep(self, name: str, spool: Spool) -> list[Document]:
         digests = spool.finish()
-        with Spool(self._packhouse.spool_dir) as compressed:
+        with Spool(self._packhouse.spool_dir, with_md5=False) as compressed:
             compress(spool.file, compressed, digests.size)
             twin = self._kept(f"{name}.zst", compressed.finish(), compressed.path)
         return [self._kept(name, digests, spool.path), twin]

@@ -13,7 +13,7 @@ from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.settle import index_row
 from packhouse.formats.conda.channeldata import join_summaries
 from packhouse.formats.conda.current_repodata import select_current
-from packhouse.formats.conda.repodata import IndexRow, RepodataWriter, write_repodata
+from packhouse.formats.conda.repodata import IndexRow, RepodataWriter, batches, write_repodata
 from packhouse.formats.conda.run_exports import RunExportsWriter
 from packhouse.storage import documents, entries, packages, revisions
 from packhouse.storage.database import retried
@@ -50,9 +50,9 @@ def _reindex_subdir(
             RepodataWriter(new.open(REPODATA), revision.subdir),
             RunExportsWriter(new.open(RUN_EXPORTS), revision.subdir),
         )
-        for row in _rows(connection, channel_id, revision.subdir):
+        for batch in batches(_rows(connection, channel_id, revision.subdir)):
             for writer in writers:
-                writer.add(row)
+                writer.extend(batch)
         for writer in writers:
             writer.close()
         new.swap_in()

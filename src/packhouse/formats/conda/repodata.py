@@ -1,6 +1,7 @@
 """`repodata.json` (CEP 36), streamed from finished records, and its compressed twin."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, pairwise
 from typing import BinaryIO, NamedTuple, Protocol, cast
 
 import orjson
@@ -28,10 +29,10 @@ class IndexRow(NamedTuple):
 
 
 class RepodataWriter:
-    """The index of a subdir, one record after the other.
+    """The index of a subdir, a batch of records after the other.
 
     The rows come in the order of the document: every `.tar.bz2` by file name, then every `.conda` by
-    file name, where "by" is the order of code points. `add` raises ValueError if they do not.
+    file name, where "by" is the order of code points. `extend` raises ValueError if they do not.
     """
 
     def __init__(self, out: Sink, subdir: str) -> None:
@@ -39,8 +40,8 @@ class RepodataWriter:
         out.write(b'{"info":%b,' % orjson.dumps({"subdir": subdir}))
         self._sections = SectionsWriter(out)
 
-    def add(self, row: IndexRow) -> None:
-        self._sections.add(row.filename, row.record)
+    def extend(self, rows: Sequence[IndexRow]) -> None:
+        self._sections.extend([(filename, record) for filename, record, _ in rows])
 
     def close(self) -> int:
         """Write the end; the number of records."""
@@ -53,48 +54,63 @@ class RepodataWriter:
 def write_repodata(out: Sink, subdir: str, rows: Iterable[IndexRow]) -> int:
     """Write the index of a subdir and return its number of records; see RepodataWriter for their order."""
     writer = RepodataWriter(out, subdir)
-    for row in rows:
-        writer.add(row)
+    for batch in batches(rows):
+        writer.extend(batch)
     return writer.close()
 
 
+def batches(rows: Iterable[IndexRow]) -> Iterator[list[IndexRow]]:
+    """The rows, so many at a time that neither calls nor memory count."""
+    remaining = iter(rows)
+    while batch := list(islice(remaining, _RECORDS_A_WRITE)):
+        yield batch
+
+
 class SectionsWriter:
-    """`"packages":{…},"packages.conda":{…}` of file names and finished JSON, a few large writes at a time."""
+    """`"packages":{…},"packages.conda":{…}` of file names and finished JSON, a write for each batch."""
 
     def __init__(self, out: Sink) -> None:
-        self._out = out
-        self._parts = [b'"packages":{']
-        self._extension, self._previous, self._comma = TAR_BZ2, "", b""
+        self._out, self._comma = out, b""
+        out.write(b'"packages":{')
+        self._extension, self._previous = TAR_BZ2, ""
         self._count = 0
 
-    def add(self, filename: str, value: bytes) -> None:
-        if not filename.endswith(self._extension) and self._extension is TAR_BZ2:
-            self._begin_conda()
-        if filename <= self._previous or not filename.endswith(self._extension):
-            raise ValueError(
-                f"{filename!r} must not follow {self._previous!r}: {TAR_BZ2} first, each kind by name"
-            )
-        self._parts.append(b"%b%b:%b" % (self._comma, orjson.dumps(filename), value))
-        self._previous, self._comma = filename, b","
-        self._count += 1
-        if len(self._parts) >= _RECORDS_A_WRITE:
-            self._flush()
+    def extend(self, members: Sequence[tuple[str, bytes]]) -> None:
+        """Add (file name, JSON) pairs."""
+        conda = next((place for place, (name, _) in enumerate(members) if name.endswith(CONDA)), len(members))
+        if self._extension is TAR_BZ2:
+            self._write(members[:conda])
+            if conda < len(members):
+                self._begin_conda()
+            members = members[conda:]
+        if self._extension is CONDA:
+            self._write(members)
 
     def close(self) -> int:
         """Write the end; the number of files."""
         if self._extension is TAR_BZ2:
             self._begin_conda()
-        self._parts.append(b"}")
-        self._flush()
+        self._out.write(b"}")
         return self._count
 
     def _begin_conda(self) -> None:
-        self._parts.append(b'},"packages.conda":{')
-        self._extension, self._previous, self._comma = CONDA, "", b""
+        self._out.write(b'},"packages.conda":{')
+        self._comma, self._extension, self._previous = b"", CONDA, ""
 
-    def _flush(self) -> None:
-        self._out.write(b"".join(self._parts))
-        self._parts.clear()
+    def _write(self, members: Sequence[tuple[str, bytes]]) -> None:
+        if not members:
+            return
+        self._check_order([name for name, _ in members])
+        parts = [b"%b:%b" % (orjson.dumps(name), value) for name, value in members]
+        self._out.write(self._comma + b",".join(parts))
+        self._comma = b","
+        self._count += len(members)
+
+    def _check_order(self, names: list[str]) -> None:
+        for earlier, later in pairwise([self._previous, *names]):
+            if later <= earlier or not later.endswith(self._extension):
+                raise ValueError(f"{later!r} must not follow {earlier!r}: {TAR_BZ2} first, each kind by name")
+        self._previous = names[-1]
 
 
 def compress(source: BinaryIO, out: Sink, size: int, level: int = 3, threads: int = 2) -> None:

@@ -1,10 +1,10 @@
 """`run_exports.json` (CEP 12): what each package asks of those that are built with it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import orjson
 
-from packhouse.formats.conda.repodata import IndexRow, SectionsWriter, Sink
+from packhouse.formats.conda.repodata import IndexRow, SectionsWriter, Sink, batches
 
 
 class RunExportsWriter:
@@ -19,8 +19,10 @@ class RunExportsWriter:
         out.write(b'{"info":%b,' % orjson.dumps({"subdir": subdir, "version": 1}))
         self._sections = SectionsWriter(out)
 
-    def add(self, row: IndexRow) -> None:
-        self._sections.add(row.filename, b'{"run_exports":%b}' % row.run_exports)
+    def extend(self, rows: Sequence[IndexRow]) -> None:
+        self._sections.extend(
+            [(filename, b'{"run_exports":%b}' % run_exports) for filename, _, run_exports in rows]
+        )
 
     def close(self) -> int:
         """Write the end; the number of entries."""
@@ -32,6 +34,6 @@ class RunExportsWriter:
 def write_run_exports(out: Sink, subdir: str, rows: Iterable[IndexRow]) -> int:
     """Write the run exports of a subdir and return the number of entries."""
     writer = RunExportsWriter(out, subdir)
-    for row in rows:
-        writer.add(row)
+    for batch in batches(rows):
+        writer.extend(batch)
     return writer.close()
