@@ -77,3 +77,6 @@ if __name__ == "__main__":
     asked_channel, asked_spec, asked_prefix, asked_way = sys.argv[1:]
     rattler = Rattler(Path(asked_prefix).parent, asked_way)
     rattler.install(Path(asked_prefix), rattler.solve(asked_channel, asked_spec))
+    # Its Rust threads may still hold Python objects when the interpreter takes itself down: one process
+    # in 130 then died of a segmentation fault, its work done (github.com/PyO3/pyo3-async-runtimes#40).
+    os._exit(0)
