@@ -103,6 +103,21 @@ token = Table(
     sqlite_autoincrement=NEVER_REUSED,
 )
 
+device_login = Table(
+    "device_login",
+    metadata,
+    _key(),
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the device code, never the code
+    Column("user_code", String(20), nullable=False, unique=True),
+    Column("client_id", String(100), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("user_id", Id, ForeignKey("user.id", ondelete="CASCADE")),  # who approved it
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+    Column("asked_at", Moment),  # when the device last asked; one that asks too often is told so
+    sqlite_autoincrement=NEVER_REUSED,
+)
+
 secret = Table(
     "secret",
     metadata,
@@ -226,6 +241,31 @@ blob = Table(
     Column("sha256", String(64), primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("unreferenced_since", Moment, index=True),  # null while a row refers to the bytes
+)
+
+# --- uploads that come in parts ------------------------------------------------------------------
+
+upload = Table(
+    "upload",
+    metadata,
+    _key(),
+    Column("uuid", String(36), nullable=False, unique=True),
+    Column("user_id", Id, ForeignKey("user.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("filename", String(255), nullable=False),
+    Column("size", BigInteger, nullable=False),  # as announced
+    Column("received", BigInteger, nullable=False),  # the sum of its parts
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+    sqlite_autoincrement=NEVER_REUSED,
+)
+
+upload_part = Table(
+    "upload_part",
+    metadata,
+    Column("upload_id", Id, ForeignKey("upload.id", ondelete="CASCADE"), primary_key=True),
+    Column("start", BigInteger, primary_key=True),  # offset of its first byte
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False, index=True),  # of the blob that holds its bytes
 )
 
 # --- indexes ----------------------------------------------------------------------------------
