@@ -36,6 +36,8 @@ class PackhouseClient:
         self._verify: bool | str = False if insecure else str(ca_file) if ca_file is not None else True
         self._session = requests.Session()
         self._session.headers["User-Agent"] = f"packhouse-client/{__version__}"
+        self.on_answer: Callable[[str, str, int, float], None] | None = None
+        """Told of every answer: method, URL, status, seconds."""
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +61,14 @@ class PackhouseClient:
     def account(self) -> Document:
         return self._ask("GET", "/account")
 
+    def token_info(self) -> Document:
+        """`expires_at` of the token that is sent; None for one that never does."""
+        return self._ask("GET", "/account/token-info")
+
+    def list_scopes(self) -> list[str]:
+        """What a token of this account may be narrowed to."""
+        return list(self._ask("GET", "/account/scopes")["scopes"])
+
     def list_tokens(self) -> list[Document]:
         return _items(self._ask("GET", "/account/tokens"))
 
@@ -80,13 +90,30 @@ class PackhouseClient:
             body["resources"] = [dict(resource) for resource in resources]
         return self._ask("POST", "/account/tokens", json=_given(body))
 
+    def refresh_token(self, token_id: str) -> Document:
+        """A new secret for a token, in `token`; the old one ends."""
+        return self._ask("PUT", f"/account/tokens/{quote(token_id, safe='')}", json={})
+
     def delete_token(self, token_id: str) -> None:
         self._ask("DELETE", f"/account/tokens/{quote(token_id, safe='')}")
 
     # Channels
 
-    def list_channels(self, offset: int | None = None, limit: int | None = None) -> Document:
-        return self._ask("GET", "/channels", params=_given({"offset": offset, "limit": limit}))
+    def list_channels(self, offset: int | None = None, limit: int | None = None, **query: Any) -> Document:
+        """Every channel that the account may see; `include_subchannels=True` adds those inside others."""
+        return self._ask("GET", "/channels", params=_given({"offset": offset, "limit": limit, **query}))
+
+    def list_own_channels(
+        self, offset: int | None = None, limit: int | None = None, **query: Any
+    ) -> Document:
+        """The account's own channels and those shared with it."""
+        return self._ask(
+            "GET", "/account/channels", params=_given({"offset": offset, "limit": limit, **query})
+        )
+
+    def list_subchannels(self, channel: str, offset: int | None = None, limit: int | None = None) -> Document:
+        query = _given({"offset": offset, "limit": limit})
+        return self._ask("GET", f"{_channel(channel)}/subchannels", params=query)
 
     def create_channel(self, path: str, privacy: str | None = None) -> Document:
         """Create `name`, or `name/subchannel` inside a channel that exists."""
@@ -109,6 +136,11 @@ class PackhouseClient:
         return self._ask(
             "GET", f"{_channel(path)}/history", params=_given({"offset": offset, "limit": limit})
         )
+
+    def package_changes(self, path: str, offset: int | None = None, limit: int | None = None) -> Document:
+        """Files that came to the channel or left it, the newest first."""
+        query = _given({"offset": offset, "limit": limit})
+        return self._ask("GET", f"{_channel(path)}/package-changes", params=query)
 
     # Artifacts
 
@@ -170,6 +202,8 @@ class PackhouseClient:
                 timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
                 **request,
             )
+        if self.on_answer is not None:
+            self.on_answer(method, response.url, response.status_code, response.elapsed.total_seconds())
         if not response.ok:
             raise _error(response)
         return _document(response)

@@ -53,6 +53,28 @@ class StorageFull(ClientError):
     code = "storage_full"
 
 
+class WrongUsage(ClientError):
+    """The command line asks for something that cannot be."""
+
+    code = "usage"
+
+
+class NobodyToAsk(WrongUsage):
+    """A question came up where there is no terminal to ask at."""
+
+
+class NotConfigured(ClientError):
+    """It is not known which server to ask."""
+
+    code = "not_configured"
+
+
+class BadConfiguration(ClientError):
+    """A file of the configuration, or what it says, makes no sense."""
+
+    code = "bad_configuration"
+
+
 _BY_CODE: dict[str, type[ClientError]] = {
     error.code: error
     for error in (Invalid, TooLarge, Unauthenticated, Forbidden, NotFound, Conflict, Frozen, StorageFull)

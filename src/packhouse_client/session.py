@@ -1,0 +1,108 @@
+"""One run of the command line: what was asked for all commands, the configuration, and the server's client."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from packhouse_client.terminal.output import Output
+
+if TYPE_CHECKING:
+    from packhouse_client.client import PackhouseClient
+    from packhouse_client.configuration import Configuration
+    from packhouse_client.configuration.credentials import Credential
+    from packhouse_client.configuration.sites import Site
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalOptions:
+    token: str | None = None
+    site: str | None = None
+    insecure: bool = False
+    ca_file: Path | None = None
+    disable_ssl_warnings: bool = False
+    show_traceback: bool = False
+    verbose: bool = False
+    quiet: bool = False
+
+    def filled_from(self, outer: Any) -> "GlobalOptions":
+        """Take what was said before `repo`, as in `anaconda --at SITE -t TOKEN repo ...`."""
+        said = getattr(outer, "params", None)
+        if not isinstance(said, dict):
+            return self
+        return replace(
+            self,
+            token=self.token or said.get("token"),
+            site=self.site or said.get("site") or said.get("at"),
+            disable_ssl_warnings=self.disable_ssl_warnings or bool(said.get("disable_ssl_warnings")),
+            show_traceback=self.show_traceback or bool(said.get("show_traceback")),
+            verbose=self.verbose or bool(said.get("verbose")),
+            quiet=self.quiet or bool(said.get("quiet")),
+        )
+
+
+class Session:
+    """Made before every command; what costs time or may fail is made when it is first asked for."""
+
+    def __init__(self, options: GlobalOptions, program: str) -> None:
+        self.options = options
+        self.program = program
+        """What the user typed to get here: `conda repo`, `anaconda repo` or `conda-repo`."""
+        self.output = Output(quiet=options.quiet, verbose=options.verbose)
+        self.may_ask_to_log_in = True
+        """False for `login` itself, whose own failure is the answer."""
+
+    @cached_property
+    def configuration(self) -> "Configuration":
+        from packhouse_client.configuration import read_configuration
+
+        return read_configuration()
+
+    @cached_property
+    def site(self) -> "Site":
+        """The server to ask. Raises `NotConfigured` where none is known."""
+        from packhouse_client.configuration.sites import choose_site
+
+        return choose_site(self.configuration, self.options)
+
+    @cached_property
+    def credential(self) -> "Credential | None":
+        """Who to ask as; None is anonymous. Raises `Unauthenticated` for a log-in that has expired."""
+        from packhouse_client.configuration.credentials import find_credential
+
+        return find_credential(self.site, self.options)
+
+    @cached_property
+    def client(self) -> "PackhouseClient":
+        """The server, asked with the stored credential if there is one."""
+        return self.connect(None if self.credential is None else self.credential.secret)
+
+    def connect(self, token: str | None) -> "PackhouseClient":
+        """The server, asked with this token."""
+        from packhouse_client.client import PackhouseClient
+
+        if self.site.verify is False and not self.options.disable_ssl_warnings:
+            self.output.warn(f"The certificate of {self.site.url} is not verified.")
+        ca_file = self.site.verify if isinstance(self.site.verify, str) else None
+        client = PackhouseClient(self.site.url, token, ca_file, insecure=self.site.verify is False)
+        if self.options.verbose:
+            client.on_answer = self.output.tell_of_answer
+        return client
+
+    def close(self) -> None:
+        client = self.__dict__.pop("client", None)
+        if client is not None:
+            client.close()
+
+    def forget_credential(self) -> None:
+        """Look for the credential again, and make a client with it, when they are next needed."""
+        self.close()
+        self.__dict__.pop("credential", None)
+
+
+def session_of(context: typer.Context) -> Session:
+    found = context.find_object(Session)
+    assert found is not None, "the app's callback makes it"
+    return found

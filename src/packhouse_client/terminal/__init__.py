@@ -1,0 +1,1 @@
+"""What people see: words and data, tables that fit, questions, progress."""
