@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import house as served
-import orjson
 import synth
 from house import House
 from sqlalchemy import Connection, insert, select
@@ -89,9 +88,7 @@ def _artifact_ids(packhouse: Packhouse, connection: Connection, batch: list[Read
 
 
 def _row(packhouse: Packhouse, facts: PackageFacts, digests: Digests) -> dict[str, Any]:
-    record = make_record(facts, digests)
-    parts = (record.body, record.splice, orjson.dumps(facts.run_exports))
-    return artifacts.row_of(facts, digests, parts, packhouse.clock())
+    return artifacts.row_of(facts, digests, make_record(facts, digests), packhouse.clock())
 
 
 def _ids(connection: Connection, batch: list[Read]) -> dict[str, int]:

@@ -15,13 +15,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from packhouse import errors
-from packhouse.__main__ import app
+from packhouse.__main__ import app as operator_app
 from packhouse.actions.packhouse import Packhouse
 from packhouse.settings import Settings, load_settings
 from packhouse.storage.blobs import open_blobs
 from packhouse.storage.database import Database
 from packhouse.web.application import openapi_document
 from packhouse.web.errors import STATUSES
+from packhouse_client.app import app as client_app
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 MADE = "<!-- Made from the code by scripts/make_reference.py: change it there. -->"
@@ -36,7 +37,7 @@ def settings_page() -> str:
     return _page(
         "Settings",
         "Each is a key of `packhouse.toml` (in the working directory, or where `PACKHOUSE_CONFIG` says) and an "
-        "environment variable; the common ones are also options of the [commands](cli.md). Options win over "
+        "environment variable; the common ones are also options of the [commands](operator.md). Options win over "
         "the environment, and the environment wins over the file. Lists and tables are written as JSON in the "
         "environment. A name that is not listed here is an error, so that a typing mistake is noticed.",
         *_table(("setting", "environment", "default", "what it is"), rows),
@@ -67,16 +68,44 @@ def _default(field: FieldInfo) -> str:
 # Commands
 
 
-def cli_page() -> str:
-    root = typer.main.get_command(app)
+def operator_page() -> str:
+    root = typer.main.get_command(operator_app)
     sections = [line for command in _commands(root, "packhouse") for line in _command_section(*command)]
     return _page(
-        "Commands",
+        "Operator's commands",
         "What an operator types on the server. Words go to stderr and data to stdout; exit code 1 means that it "
         "did not work, 2 that it was asked wrongly. Every option that is a setting is explained in "
         "[settings](settings.md).",
         *sections,
     )
+
+
+def cli_page() -> str:
+    root = typer.main.get_command(client_app)
+    sections = [line for command in _commands(root, "conda repo") for line in _command_section(*command)]
+    return _page(
+        "Commands of `conda repo`",
+        "What people type, as `conda repo`, `anaconda repo` or `conda-repo`; "
+        "[the command line](../guides/command-line.md) tells how to set it up. Data goes to stdout and words to "
+        "stderr. Every command that prints data or changes something takes `--json`, and no command asks "
+        "anything where standard input is no terminal.\n\n"
+        + "\n".join(_table(("exit code", "meaning"), EXIT_CODES))
+        + "\n\nThese options stand before the command's name, as in `conda repo --site work channel --list`:\n\n"
+        + "\n".join(_options(root, "conda repo")),
+        *sections,
+    )
+
+
+EXIT_CODES = (
+    ("0", "done"),
+    ("1", "failed"),
+    ("2", "wrong usage"),
+    ("3", "not logged in, or the log-in or token is not valid any more"),
+    ("4", "not allowed"),
+    ("5", "not found"),
+    ("6", "conflict: it is there already with other content, or the channel is frozen"),
+    ("130", "interrupted with Ctrl-C"),
+)
 
 
 def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -93,10 +122,14 @@ def _command_section(path: str, command: Any) -> Iterator[str]:
     context = command.context_class(command, info_name=path)
     usage = command.get_usage(context).removeprefix("Usage: ")
     yield f"## `{path}`\n\n{command.help}\n\n```text\n{usage}\n```\n"
-    records = [record for parameter in command.params if (record := parameter.get_help_record(context))]
-    rows = [(f"`{names}`", meaning) for names, meaning in records]
-    yield from _table(("option", "what it does"), rows)
+    yield from _options(command, path)
     yield ""
+
+
+def _options(command: Any, path: str) -> Iterator[str]:
+    context = command.context_class(command, info_name=path)
+    records = [record for parameter in command.params if (record := parameter.get_help_record(context))]
+    yield from _table(("option", "what it does"), [(f"`{names}`", meaning) for names, meaning in records])
 
 
 # API
@@ -222,8 +255,9 @@ def _table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterato
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings_page,
-    "cli.md": cli_page,
+    "operator.md": operator_page,
     "api.md": api_page,
+    "cli.md": cli_page,
 }
 
 if __name__ == "__main__":

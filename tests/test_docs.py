@@ -128,11 +128,18 @@ def test_make_targets_in_the_text_exist() -> None:
     assert named - targets == set()
 
 
-def test_packhouse_commands_in_the_text_exist_with_their_options() -> None:
-    reference = (REFERENCE / "cli.md").read_text()
-    sections = {section.partition("`")[0]: section for section in reference.split("\n## `packhouse ")[1:]}
-    found = [re.sub(r"#.*", "", line) for line in commands()]
-    asked = [line.partition("packhouse ")[2] for line in found if re.match(r"(\.venv/bin/)?packhouse ", line)]
+@pytest.mark.parametrize(
+    ("page", "program", "typed"),
+    [
+        ("operator.md", "packhouse", r"(?:\.venv/bin/)?packhouse (.*)"),
+        ("cli.md", "conda repo", r"(?:conda|anaconda) repo ([a-z].*)|(?:\.venv/bin/)?conda-repo ([a-z].*)"),
+    ],
+)
+def test_commands_in_the_text_exist_with_their_options(page: str, program: str, typed: str) -> None:
+    reference = (REFERENCE / page).read_text()
+    sections = {section.partition("`")[0]: section for section in reference.split(f"\n## `{program} ")[1:]}
+    found = [re.fullmatch(typed, re.sub(r" *#.*", "", line)) for line in commands()]
+    asked = [next(group for group in match.groups() if group) for match in found if match]
 
     assert asked
     for words in asked:

@@ -3,7 +3,8 @@
 PackhouseError
 ├── Invalid              what was sent cannot be right
 │   ├── InvalidPackage   a package file that cannot be read or does not agree with itself
-│   └── TooLarge         more bytes than the settings allow
+│   ├── TooLarge         more bytes than the settings allow
+│   └── GrantRefused     a program that asks for a session in the ways of OAuth, and gets none
 ├── Unauthenticated      say who you are first
 ├── TooManyRequests      too often; wait a while
 ├── Forbidden            known, but not allowed
@@ -11,6 +12,7 @@ PackhouseError
 ├── Conflict             collides with what is there
 ├── Frozen               the channel takes no changes
 ├── Interrupted          the sender went away before the end
+├── ChecksumMismatch     other bytes arrived than were announced
 ├── StorageFull          no room left for bytes or rows
 └── Corrupt              stored bytes that do not match their digest
 
@@ -38,6 +40,14 @@ class InvalidPackage(Invalid):
 
 class TooLarge(Invalid):
     code = "too_large"
+
+
+class GrantRefused(Invalid):
+    """`code` is the word that RFC 6749 and RFC 8628 have for it, which programs act on."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Unauthenticated(PackhouseError):
@@ -72,6 +82,10 @@ class Frozen(PackhouseError):
 
 class Interrupted(PackhouseError):
     code = "interrupted"
+
+
+class ChecksumMismatch(PackhouseError):
+    code = "checksum_mismatch"
 
 
 class StorageFull(PackhouseError):

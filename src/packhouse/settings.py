@@ -62,8 +62,20 @@ class Settings(BaseSettings):
         None, description="Password of the first `admin`; left out, one is made and printed once."
     )
     login_minutes: int = Field(60, ge=1, description="Life of the session that a log-in with password opens.")
+    api_key_days: int = Field(
+        90, ge=1, le=365, description="Life of the key that `anaconda login` keeps on a machine."
+    )
     max_upload_bytes: int = Field(8 * 1024**3, ge=1, description="Largest package file taken, in bytes.")
     max_upload_seconds: int = Field(3600, ge=1, description="Longest time one upload may take.")
+    max_open_uploads: int = Field(
+        100, ge=1, description="Most uploads in parts that one user may have open at a time."
+    )
+    upload_hours: int = Field(
+        24,
+        ge=1,
+        le=8760,
+        description="How long an upload in parts waits for its next part before it is given up.",
+    )
     download_seconds: int = Field(5, ge=1, description="How often download counts are written.")
     sweep_minutes: int = Field(10, ge=1, description="How often stale indexes and orphaned blobs are sought.")
     orphan_minutes: int = Field(60, ge=1, description="Age at which a blob nobody refers to is removed.")

@@ -355,7 +355,7 @@ def test_too_many_failures_make_even_the_right_password_wait(packhouse: Packhous
 
 
 def test_failures_of_one_name_do_not_hold_up_another(clock: Clock) -> None:
-    failures = Failures()
+    failures = Failures("failures")
     for _ in range(FAILURES_ALLOWED):
         failures.count("ann", clock.now)
 
@@ -365,7 +365,7 @@ def test_failures_of_one_name_do_not_hold_up_another(clock: Clock) -> None:
 
 
 def test_success_forgives_earlier_failures(clock: Clock) -> None:
-    failures = Failures()
+    failures = Failures("failures")
     for _ in range(3 * FAILURES_ALLOWED):
         failures.count("ann", clock.now)
         failures.forget("ann")
@@ -374,7 +374,7 @@ def test_success_forgives_earlier_failures(clock: Clock) -> None:
 def test_names_and_passwords_remembered_are_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "NAMES_WATCHED", 3)
     monkeypatch.setattr(passwords, "PASSWORDS_REMEMBERED", 3)
-    failures, recent = Failures(), RecentlyRight()
+    failures, recent = Failures("failures"), RecentlyRight()
     for number in range(10):
         failures.count(f"user-{number}", clock.now)
         recent.remember("hash", f"password-{number}", clock.now)

@@ -525,13 +525,13 @@ def test_blob_that_nothing_refers_to_is_told_and_given_to_the_sweep(any_stocked:
     with any_stocked.packhouse.database.transaction(quiet=True) as connection:
         blob_rows.claim(connection, sha256, 11, utc_now())
         blob_rows.confirm(connection, sha256)
-    assert_mended(any_stocked, f"blob {sha256}: it is kept, but no artifact or document consists of it.")
+    assert_mended(any_stocked, f"blob {sha256}: it is kept, but no artifact, document or upload consists of it.")
 
 
 def test_artifact_without_a_row_for_its_blob_is_told_and_mended(any_stocked: House) -> None:
     sha256 = digest_of_file(any_stocked, "noarch/demo-1.0-0.conda")
     execute(any_stocked, delete(tables.blob).where(tables.blob.c.sha256 == sha256))
-    needed = f"blob {sha256}: an artifact or document needs it, but it has no row."
+    needed = f"blob {sha256}: an artifact, document or upload needs it, but it has no row."
     unknown = f"blob {sha256}: it is in the store, but the database knows nothing of it."
     assert told(compare(any_stocked)) == [needed, unknown]
     assert told(compare(any_stocked, repair=True)) == [f"{needed} Mended."]
@@ -641,7 +641,9 @@ def fill(house: House, path: str, files: int) -> None:
         ]
         connection.execute(insert(tables.artifact), copies)
         additions = [
-            entries.Addition(copy["id"], "conda", copy["name"], "noarch", copy["filename"], None)
+            entries.Addition(
+                copy["id"], "conda", copy["name"], "noarch", copy["filename"], copy["ckey"], None
+            )
             for copy in copies
         ]
         entries.add(connection, here, additions, now)

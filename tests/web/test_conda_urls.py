@@ -22,6 +22,11 @@ SHA256 = "ab" * 32
         ("tools/noarch/shards/x", Target("tools", "noarch", "shards/x")),
         ("tools/freebsd-64/x", Target("tools", "freebsd-64", "x")),
         ("t/t/tools/x", Target("tools", "", "x", "t")),
+        ("tools/jupyter/a.ipynb", Target("tools", "jupyter", "a.ipynb")),
+        ("tools/stage/env/a.yml", Target("tools/stage", "env", "a.yml")),
+        ("t/secret/tools/gra/a/1/f.bin", Target("tools", "gra", "a/1/f.bin", "secret")),
+        ("gra/gra/a/f.bin", Target("gra", "gra", "a/f.bin")),
+        ("tools/project", Target("tools", "", "project")),
     ],
 )
 def test_address_is_taken_apart(path: str, target: Target) -> None:
@@ -51,6 +56,12 @@ def test_address_is_taken_apart(path: str, target: Target) -> None:
 )
 def test_what_is_no_content_address_is_none(path: str) -> None:
     assert parse_target(path) is None
+
+
+@pytest.mark.parametrize("folder", ["jupyter", "env", "project", "gra"])
+def test_file_in_a_folder_is_told_from_what_lies_in_a_subdir(folder: str) -> None:
+    assert Target("tools", folder, "a").is_in_folder
+    assert not Target("tools", "noarch", folder).is_in_folder
 
 
 def test_shard_is_known_by_its_digest() -> None:

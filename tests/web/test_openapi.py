@@ -10,7 +10,7 @@ from packhouse.domain.channels import NAME_PATTERN
 from packhouse.web.application import openapi_document
 from tests.house import House
 
-METHODS = {"get", "put", "post", "delete"}
+METHODS = {"get", "head", "options", "put", "post", "patch", "delete"}
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The strictness traps that were found by running and reading the existing clients, one test each.
 
 They are numbered as in the wire contract. Missing numbers belong to what is not here yet: 5 and the rest
-of 9 are mirrors, 7 is CVEs, 8 is SBOM and diagnosis, 11 is the API key of `anaconda login`.
+of 9 are mirrors, 7 is CVEs, 8 is SBOM and diagnosis.
 """
 
 import base64
@@ -84,6 +84,12 @@ def test_10_session_is_a_jwt_that_old_clients_decode_with_the_plain_alphabet(hou
     assert not {*"-_"} & {*payload}
     claims = json.loads(base64.b64decode(payload + "=" * (-len(payload) % 4), validate=True))
     assert claims["realm_access"]["roles"] == ["admin"]
+
+
+def test_11_api_key_is_a_jwt_that_tells_when_it_expires(house: House, admin: str) -> None:
+    payload = house.request("POST", "/api/auth/api-keys", admin).json()["api_key"].split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    assert isinstance(claims["exp"], int)
 
 
 @pytest.mark.parametrize("root", ["/api", "/api/repo"])

@@ -44,11 +44,11 @@ def identify(packhouse: Packhouse, credential: Credential | None) -> Identity:
     """As `authenticate`, and tells about the credential too."""
     if credential is None:
         return Identity(ANONYMOUS)
-    if is_session_shaped(credential.secret):
-        return _by_session(packhouse, credential.secret)
-    identity = _by_token(packhouse, credential.secret)
+    identity = _by_token(packhouse, credential.secret)  # first: the secret of an API key is a JWT too
     if identity is not None:
         return identity
+    if is_session_shaped(credential.secret):
+        return _by_session(packhouse, credential.secret)
     if credential.username is not None:
         return _by_password(packhouse, credential.username, credential.secret)
     raise Unauthenticated(

@@ -9,7 +9,7 @@ from packhouse.actions.sessions import Session, open_session
 from packhouse.domain.access import Actor, require_self
 from packhouse.domain.users import User, is_username
 from packhouse.errors import Unauthenticated
-from packhouse.storage import users
+from packhouse.storage import authorization_codes, device_logins, users
 
 
 def log_in(packhouse: Packhouse, username: str, password: str) -> Session:
@@ -58,6 +58,11 @@ def log_out(packhouse: Packhouse, actor: Actor) -> None:
 
 
 def end_sessions(connection: Connection, user_id: int, now: datetime) -> None:
-    """Always a later moment than before, whatever the clock does: it is what tells sessions apart."""
+    """Those that were allowed in a browser and not fetched yet end too. Tokens live on.
+
+    Always a later moment than before, whatever the clock does: it is what tells sessions apart.
+    """
     before = users.sessions_valid_from(connection, user_id)
     users.set_sessions_valid_from(connection, user_id, max(now, before + timedelta(microseconds=1)))
+    device_logins.forget_of_user(connection, user_id)
+    authorization_codes.forget_of_user(connection, user_id)

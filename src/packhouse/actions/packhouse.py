@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from packhouse.actions.passwords import Passwords
+from packhouse.actions.passwords import Failures, Passwords
 from packhouse.settings import Settings
 from packhouse.storage.blobs import Blobs
 from packhouse.storage.database import Database
@@ -23,6 +23,7 @@ class Packhouse:
     clock: Callable[[], datetime] = utc_now
     passwords: Passwords = field(default_factory=Passwords)
     """One for all requests of a process: failures are counted across them."""
+    code_guesses: Failures = field(default_factory=lambda: Failures("wrong codes from this address"))
 
     @property
     def spool_dir(self) -> Path:

@@ -31,7 +31,7 @@ class Passwords:
     def __init__(self) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._turns = threading.BoundedSemaphore(HASHES_AT_ONCE)
-        self._failures = Failures()
+        self._failures = Failures("failed log-ins with this user name")
         self._recent = RecentlyRight()
 
     @cached_property
@@ -70,9 +70,13 @@ class Passwords:
 
 
 class Failures:
-    """Failed log-ins per user name, known or not, in memory; the longest unseen names are dropped first."""
+    """Failed attempts per name, in memory; the longest unseen names are dropped first.
 
-    def __init__(self) -> None:
+    `what` they are completes the sentence that refuses the next one: "Too many ...".
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
         self._lock = threading.Lock()
         self._counts: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
 
@@ -88,9 +92,14 @@ class Failures:
                 self._counts.popitem(last=False)
         if refused:
             wait = math.ceil((since + FAILURE_WINDOW - now).total_seconds())
-            raise TooManyRequests(
-                f"Too many failed log-ins with this user name. Wait {wait} seconds, then try again.", wait
-            )
+            raise TooManyRequests(f"Too many {self._what}. Wait {wait} seconds, then try again.", wait)
+
+    def take_back(self, name: str) -> None:
+        """The attempt that was counted last did not fail; those before it stay counted."""
+        with self._lock:
+            if name in self._counts:
+                since, failures = self._counts[name]
+                self._counts[name] = (since, max(0, failures - 1))
 
     def forget(self, name: str) -> None:
         with self._lock:

@@ -1,20 +1,22 @@
-"""Add a package file to a channel."""
+"""Add a file to a channel."""
 
-import orjson
 from sqlalchemy import Connection
 
 from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.settle import Change, settle
 from packhouse.domain.access import Actor, Permission, require
-from packhouse.domain.artifacts import Digests, Entry, PackageFacts
+from packhouse.domain.artifacts import Digests, Entry, FileFacts, IndexRecord, PackageFacts
 from packhouse.domain.channels import Channel
-from packhouse.domain.events import EventType
+from packhouse.domain.events import EventType, FileAction
+from packhouse.domain.families import Declared
 from packhouse.errors import Conflict, Frozen
-from packhouse.formats.conda.package import read_package
 from packhouse.formats.conda.records import make_record
-from packhouse.storage import artifacts, blob_rows, channels, entries, events
+from packhouse.formats.reading import read_file
+from packhouse.storage import artifacts, blob_rows, channels, entries, events, file_changes
 from packhouse.storage.blobs import Spool
 from packhouse.storage.database import retried
+
+CONDA_PACKAGE = Declared()
 
 
 def require_publish(actor: Actor, channel: Channel) -> None:
@@ -29,18 +31,24 @@ def require_thawed(channel: Channel) -> None:
 
 
 def publish(
-    packhouse: Packhouse, actor: Actor, channel_path: str, filename: str, spool: Spool, digests: Digests
+    packhouse: Packhouse,
+    actor: Actor,
+    channel_path: str,
+    filename: str,
+    spool: Spool,
+    digests: Digests,
+    declared: Declared = CONDA_PACKAGE,
 ) -> tuple[Entry, bool]:
     """Add the spooled file to the channel; answer its entry, and whether it is new there.
 
     The blob goes first: it is named by its digest, so if what follows fails, it harms nobody and `sweep`
     removes it. The rest is one transaction. The same bytes again are answered as existing; raises
-    Conflict for other bytes under the same name, InvalidPackage for a file that is no sound package.
+    Conflict for other bytes under the same name, InvalidPackage for a file that is not what was declared.
     """
     with packhouse.database.reading() as connection:
         channel = channels.get(connection, channel_path)
         require_publish(actor, channel)
-    facts = read_package(spool.file, filename)
+    facts = read_file(spool.file, filename, declared)
     with packhouse.database.reading() as connection:
         existing = _existing(connection, channel, facts, digests)
     if existing is not None:
@@ -58,7 +66,7 @@ def _keep(packhouse: Packhouse, digests: Digests, spool: Spool) -> None:
 
 @retried
 def _record(
-    packhouse: Packhouse, actor: Actor, channel_path: str, facts: PackageFacts, digests: Digests
+    packhouse: Packhouse, actor: Actor, channel_path: str, facts: FileFacts, digests: Digests
 ) -> tuple[Entry, bool]:
     with packhouse.database.transaction() as connection:
         now = packhouse.clock()
@@ -74,15 +82,14 @@ def _record(
         blob_rows.confirm(connection, digests.sha256)
         settle(connection, channel.id, [Change(facts.family, facts.name, facts.subdir, +1)], now)
         data = {"ckey": facts.ckey, "artifact_family": facts.family, "sha256": digests.sha256}
-        events.record(connection, now, EventType.ARTIFACT_PUBLISHED, actor, channel, data)
+        event_id = events.record(connection, now, EventType.ARTIFACT_PUBLISHED, actor, channel, data)
         entry = entries.find(connection, channel.id, facts.ckey)
         assert entry is not None
+        file_changes.record(connection, event_id, channel.id, FileAction.ADDED, [entry.artifact])
         return entry, True
 
 
-def _existing(
-    connection: Connection, channel: Channel, facts: PackageFacts, digests: Digests
-) -> Entry | None:
+def _existing(connection: Connection, channel: Channel, facts: FileFacts, digests: Digests) -> Entry | None:
     entry = entries.find(connection, channel.id, facts.ckey)
     if entry is None or entry.artifact.digests.sha256 == digests.sha256:
         return entry
@@ -92,12 +99,9 @@ def _existing(
     )
 
 
-def _artifact(packhouse: Packhouse, connection: Connection, facts: PackageFacts, digests: Digests) -> int:
+def _artifact(packhouse: Packhouse, connection: Connection, facts: FileFacts, digests: Digests) -> int:
     existing = artifacts.find(connection, digests.sha256, facts.ckey)
     if existing is not None:
         return existing
-    record = make_record(facts, digests)
-    run_exports = orjson.dumps(facts.run_exports, option=orjson.OPT_SORT_KEYS)
-    return artifacts.add(
-        connection, facts, digests, (record.body, record.splice, run_exports), packhouse.clock()
-    )
+    record = make_record(facts, digests) if isinstance(facts, PackageFacts) else IndexRecord()
+    return artifacts.add(connection, facts, digests, record, packhouse.clock())

@@ -62,7 +62,7 @@ def _reindex_root(
     packhouse: Packhouse, connection: Connection, channel_id: int, present: Mapping[str, Revision]
 ) -> None:
     with NewDocuments(packhouse, channel_id, present[revisions.ROOT]) as new:
-        subdirs = [one.subdir for one in present.values() if one.artifact_count]
+        subdirs = [one.subdir for one in present.values() if one.artifact_count and one.subdir]
         new.open(CHANNELDATA).write(join_summaries(packages.summaries(connection, channel_id), subdirs))
         new.swap_in()
     for subdir in sorted(present.keys() - {revisions.ROOT}):

@@ -11,9 +11,9 @@ from packhouse.actions.settle import Change, settle
 from packhouse.domain.access import Actor, Permission, require
 from packhouse.domain.artifacts import Entry, Selection
 from packhouse.domain.channels import Channel
-from packhouse.domain.events import EventType
+from packhouse.domain.events import EventType, FileAction
 from packhouse.errors import NotFound
-from packhouse.storage import artifacts, blob_rows, channels, entries, events
+from packhouse.storage import artifacts, blob_rows, channels, entries, events, file_changes
 from packhouse.storage.database import retried
 
 
@@ -28,7 +28,9 @@ def remove(
         chosen = select(connection, channel, selections)
         take_out(connection, channel, chosen, now)
         data = described(chosen)
-        events.record(connection, now, EventType.ARTIFACTS_DELETED, actor, channel, data)
+        event_id = events.record(connection, now, EventType.ARTIFACTS_DELETED, actor, channel, data)
+        files = [entry.artifact for entry in chosen]
+        file_changes.record(connection, event_id, channel.id, FileAction.REMOVED, files)
         return chosen
 
 

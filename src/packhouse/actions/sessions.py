@@ -2,6 +2,7 @@
 
 import binascii
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from packhouse.storage import users
 ALGORITHM = "HS256"
 KEY_NAME = "session-key"
 KEY_BYTES = 32
+SESSION_TYPE = "Bearer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,20 @@ def open_session(packhouse: Packhouse, user: User, valid_from: datetime) -> Sess
     """`valid_from` is the user's `sessions_valid_from`, read together with the password's hash."""
     now = packhouse.clock()
     expires_at = now + timedelta(minutes=packhouse.settings.login_minutes)
-    claims = _claims(user, int(now.timestamp()), int(expires_at.timestamp()), generation(user, valid_from))
+    claims = {**account_claims(user, now, expires_at), "session_state": generation(user, valid_from)}
+    return Session(sign(packhouse, claims), expires_at)
+
+
+def sign(packhouse: Packhouse, claims: Mapping[str, Any]) -> str:
     key = OctKey.import_key(_session_key(packhouse))
-    return Session(jwt.encode({"alg": ALGORITHM}, claims, key, [ALGORITHM]), expires_at)
+    return jwt.encode({"alg": ALGORITHM}, dict(claims), key, [ALGORITHM])
 
 
 def read_session(connection: Connection, token: str, now: datetime) -> tuple[User, datetime]:
     """The user of a session and when it expires; Unauthenticated unless it is ours and still open."""
     claims = _verified_claims(connection, token)
+    if claims["typ"] != SESSION_TYPE:  # an API key is a token, and one that is there was found by its digest
+        raise Unauthenticated("The API key was deleted or refreshed. Log in again: 'anaconda login --force'.")
     expires_at = datetime.fromtimestamp(claims["exp"], UTC)
     if expires_at <= now:
         raise Unauthenticated(f"The session has expired on {expires_at:%Y-%m-%d %H:%M} UTC. Log in again.")
@@ -68,7 +76,7 @@ def generation(user: User, valid_from: datetime) -> str:
     return str(uuid5(UUID(user.uuid), valid_from.isoformat()))
 
 
-def _claims(user: User, issued: int, expires: int, session_state: str) -> dict[str, Any]:
+def account_claims(user: User, issued_at: datetime, expires_at: datetime) -> dict[str, Any]:
     """The claims of Keycloak, as `conda repo` reads them: with the standard base64 alphabet.
 
     So the JSON must hold none of `>`, `?`, `~` (and non-ASCII is escaped by `json`): they alone become the
@@ -76,15 +84,14 @@ def _claims(user: User, issued: int, expires: int, session_state: str) -> dict[s
     """
     roles = {"roles": [user.role.value]}
     return {
-        "exp": expires,
-        "iat": issued,
+        "exp": int(expires_at.timestamp()),
+        "iat": int(issued_at.timestamp()),
         "jti": str(uuid4()),
         "iss": "packhouse",
         "aud": "account",
         "sub": user.uuid,
-        "typ": "Bearer",
+        "typ": SESSION_TYPE,
         "azp": "repo-service",
-        "session_state": session_state,
         "acr": "1",
         "realm_access": roles,
         "resource_access": {"account": roles},

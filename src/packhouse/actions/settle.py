@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row
 
+from packhouse.domain.families import CONDA
 from packhouse.formats.conda.channeldata import ChannelDataRow, package_summary
 from packhouse.formats.conda.records import with_indexed_timestamp
 from packhouse.formats.conda.repodata import IndexRow
@@ -35,15 +36,25 @@ class Change:
 
 def settle(connection: Connection, channel_id: int, changes: Iterable[Change], now: datetime) -> None:
     """Bring everything that is visible at once up to the entries. The channel must be locked."""
+    changes = list(changes)
+    for family, name in sorted({(change.family, change.name) for change in changes}):
+        sum_up(connection, channel_id, family, name, now)
+    indexed = [change for change in changes if change.family == CONDA]
+    if indexed:
+        _settle_indexes(connection, channel_id, indexed, now)
+    if len(changes) > len(indexed):  # no document tells of these, so none becomes stale
+        added = sum(change.added for change in changes if change.family != CONDA)
+        revisions.count(connection, channel_id, revisions.ROOT, added, now)
+
+
+def _settle_indexes(
+    connection: Connection, channel_id: int, changes: Iterable[Change], now: datetime
+) -> None:
     numbers: Counter[str] = Counter()
     names: defaultdict[str, set[str]] = defaultdict(set)
-    touched: set[tuple[str, str]] = set()
     for change in changes:
         numbers[change.subdir] += change.added
         names[change.subdir].add(change.name)
-        touched.add((change.family, change.name))
-    for family, name in sorted(touched):
-        sum_up(connection, channel_id, family, name, now)
     for subdir in sorted(names):
         revision = revisions.bump(connection, channel_id, subdir, numbers[subdir], now)
         reshard(connection, channel_id, subdir, names[subdir], revision, now)
@@ -56,8 +67,10 @@ def sum_up(connection: Connection, channel_id: int, family: str, name: str, now:
     if not rows:
         packages.remove(connection, channel_id, family, name)
         return
-    told = entries.of_name(connection, channel_id, name)
-    summary = package_summary(channeldata_row(row) for row in told) if family == "conda" else None
+    summary = None
+    if family == CONDA:
+        told = entries.of_name(connection, channel_id, name)
+        summary = package_summary(channeldata_row(row) for row in told)
     packages.put(connection, channel_id, family, name, newest_first(rows), summary, now)
 
 

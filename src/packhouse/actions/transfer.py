@@ -12,11 +12,10 @@ from packhouse.actions.settle import Change, settle
 from packhouse.domain.access import Actor, Permission, require
 from packhouse.domain.artifacts import Entry, Selection
 from packhouse.domain.channels import Channel
-from packhouse.domain.events import EventType
+from packhouse.domain.events import EventType, FileAction
 from packhouse.errors import Conflict, Invalid
-from packhouse.storage import channels, entries, events
+from packhouse.storage import channels, entries, events, file_changes
 from packhouse.storage.database import retried
-from packhouse.storage.entries import Addition
 
 
 def copy(
@@ -48,14 +47,33 @@ def _transfer(
         now = packhouse.clock()
         source, target = _lock_both(connection, actor, source_path, target_path, is_move, now)
         chosen = select(connection, source, selections)
-        _put_in(connection, actor, target, chosen, now)
+        new = _put_in(connection, actor, target, chosen, now)
         if is_move:
             take_out(connection, source, chosen, now)
-        kind = EventType.ARTIFACTS_MOVED if is_move else EventType.ARTIFACTS_COPIED
-        data = {**described(chosen), "source": source.path, "target": target.path}
-        for channel in (source, target):
-            events.record(connection, now, kind, actor, channel, data)
+        _tell(connection, actor, (source, target), chosen, new, is_move, now)
         return chosen
+
+
+def _tell(
+    connection: Connection,
+    actor: Actor,
+    both: tuple[Channel, Channel],
+    chosen: Sequence[Entry],
+    new: Sequence[Entry],
+    is_move: bool,
+    now: datetime,
+) -> None:
+    """An event in either channel, with the files that it changed there: copying changes nothing in the source."""
+    source, target = both
+    kind = EventType.ARTIFACTS_MOVED if is_move else EventType.ARTIFACTS_COPIED
+    data = {**described(chosen), "source": source.path, "target": target.path}
+    at_source = events.record(connection, now, kind, actor, source, data)
+    at_target = events.record(connection, now, kind, actor, target, data)
+    if is_move:
+        files = [entry.artifact for entry in chosen]
+        file_changes.record(connection, at_source, source.id, FileAction.MOVED_OUT, files)
+    action = FileAction.MOVED_IN if is_move else FileAction.COPIED
+    file_changes.record(connection, at_target, target.id, action, [entry.artifact for entry in new])
 
 
 def _lock_both(
@@ -79,13 +97,16 @@ def _require_both(actor: Actor, source: Channel, target: Channel, is_move: bool)
 
 def _put_in(
     connection: Connection, actor: Actor, target: Channel, chosen: Sequence[Entry], now: datetime
-) -> None:
+) -> list[Entry]:
+    """Answer those that were not there already."""
     new = [entry for entry in chosen if _is_new(connection, target, entry)]
     if not new:
-        return
-    entries.add(connection, target.id, [_addition(entry, actor) for entry in new], now)
+        return new
+    additions = [entries.addition(entry.artifact.id, entry.artifact, actor.user_id) for entry in new]
+    entries.add(connection, target.id, additions, now)
     changes = [Change(entry.artifact.family, entry.artifact.name, entry.artifact.subdir, +1) for entry in new]
     settle(connection, target.id, changes, now)
+    return new
 
 
 def _is_new(connection: Connection, target: Channel, entry: Entry) -> bool:
@@ -98,11 +119,4 @@ def _is_new(connection: Connection, target: Channel, entry: Entry) -> bool:
         f"'{entry.artifact.ckey}' is already in channel '{target.path}' with SHA-256 "
         f"{there.artifact.digests.sha256}; the one to transfer has {entry.artifact.digests.sha256}. "
         "Nothing was changed."
-    )
-
-
-def _addition(entry: Entry, actor: Actor) -> Addition:
-    artifact = entry.artifact
-    return Addition(
-        artifact.id, artifact.family, artifact.name, artifact.subdir, artifact.filename, actor.user_id
     )

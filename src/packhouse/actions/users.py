@@ -8,10 +8,10 @@ from sqlalchemy.exc import IntegrityError
 
 from packhouse.actions.login import end_sessions
 from packhouse.actions.packhouse import Packhouse
-from packhouse.domain.access import Actor, Role, require_admin, require_self
+from packhouse.domain.access import Actor, Role, require_admin, require_self, require_user
 from packhouse.domain.events import EventType
 from packhouse.domain.users import User, check_email, check_password, check_username
-from packhouse.errors import Conflict, NotFound
+from packhouse.errors import Conflict, NotFound, Unauthenticated
 from packhouse.storage import events, users
 
 FIRST_ADMIN = "admin"
@@ -104,6 +104,16 @@ def list_users(packhouse: Packhouse, actor: Actor | None) -> list[User]:
         require_admin(actor)
     with packhouse.database.reading() as connection:
         return users.everyone(connection)
+
+
+def user_of(packhouse: Packhouse, actor: Actor) -> User:
+    """Whose credential it is; Unauthenticated for nobody's, or that of somebody who is gone."""
+    user_id = require_user(actor)
+    with packhouse.database.reading() as connection:
+        user = users.by_id(connection, user_id)
+    if user is None:
+        raise Unauthenticated("The user of this credential is no longer here. Log in as another.")
+    return user
 
 
 def ensure_first_admin(packhouse: Packhouse) -> str | None:

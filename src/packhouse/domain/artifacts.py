@@ -1,9 +1,11 @@
 """An artifact: one immutable file of one version of a package, and what it says of itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
+
+from packhouse.domain.families import FOLDERS
 
 JsonObject: TypeAlias = Mapping[str, Any]
 
@@ -17,33 +19,70 @@ class Digests:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class PackageFacts:
-    """What a conda package file says of itself, already checked against its file name.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """What a file of any family says of itself, already checked.
 
-    `index`, `about` and `run_exports` are the documents of the same names in `info/` (an absent
-    one is empty). `details` is what pages show and no index needs: `licenses` (list of
-    {"path", "text"}), `icon` (path in the archive or None), `file_count`, `installed_size` (bytes).
-    `flags` are the seven booleans that channeldata.json wants (CEP 38).
+    `about` is what listings show of it; `details` is what only a page about the file does. A family
+    without builds and subdirs has them empty.
     """
 
     family: str
     name: str
     version: str
-    build: str
-    build_number: int
-    subdir: str
     filename: str
-    index: JsonObject
     about: JsonObject
-    run_exports: JsonObject
-    flags: Mapping[str, bool]
-    details: JsonObject
+    details: JsonObject = field(default_factory=dict)
+    build: str = ""
+    build_number: int = 0
+    subdir: str = ""
 
     @property
     def ckey(self) -> str:
         """The route of the file inside a channel, and its identity there."""
+        return f"{FOLDERS[self.family]}/{self.filename}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneralFacts(FileFacts):
+    """A general artifact: anything at all, told apart by its name and version alone."""
+
+    @property
+    def ckey(self) -> str:
+        parts = (FOLDERS[self.family], self.name, self.version, self.filename)
+        return "/".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageFacts(FileFacts):
+    """What a conda package file says of itself, already checked against its file name.
+
+    `index`, `about` and `run_exports` are the documents of the same names in `info/` (an absent
+    one is empty). `details` has `licenses` (list of {"path", "text"}), `icon` (path in the archive or
+    None), `file_count`, `installed_size` (bytes). `flags` are the seven booleans that channeldata.json
+    wants (CEP 38).
+    """
+
+    index: JsonObject
+    run_exports: JsonObject
+    flags: Mapping[str, bool]
+
+    @property
+    def ckey(self) -> str:
         return f"{self.subdir}/{self.filename}"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRecord:
+    """What the conda indexes show of a file; empty for a file that is in none.
+
+    `body` is its exact record without `indexed_timestamp`, which goes in at `splice`; `run_exports` is JSON.
+    """
+
+    body: bytes = b"{}"
+    splice: int = 0
+    run_exports: bytes = b"{}"
+    flags: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
+from packhouse.domain.families import FOLDER_NAMES
 from packhouse.errors import Invalid
 
 
@@ -28,12 +29,12 @@ MAX_NAME_LENGTH = 60
 
 RESERVED_NAMES = frozenset(
     "channels account artifacts namespaces namespace-channels mirrors cves system reports users diagnose "
-    "policies auth organizations logout repo v2 t openapi docs".split()
+    "policies auth organizations logout repo v2 t openapi docs uploads".split()
 )
 """Management calls share `/api/repo/` with the package files, so these cannot be channels."""
 
-RESERVED_SUBCHANNEL_NAMES = frozenset(
-    "subchannels artifacts mirrors history bulk simple src bin jupyter label noarch".split()
+RESERVED_SUBCHANNEL_NAMES = FOLDER_NAMES | frozenset(
+    "subchannels artifacts files mirrors history package-changes bulk simple src bin label noarch".split()
 )
 """A channel's own URL tree uses these words where a subchannel's name would stand."""
 

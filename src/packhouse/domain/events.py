@@ -18,9 +18,20 @@ class EventType(StrEnum):
     ARTIFACTS_MOVED = "artifacts.moved"
     USER_CREATED = "user.created"
     PASSWORD_CHANGED = "user.password-changed"
+    DEFAULT_CHANNEL_CHOSEN = "user.default-channel-chosen"
     TOKEN_CREATED = "token.created"
     TOKEN_REFRESHED = "token.refreshed"
     TOKEN_DELETED = "token.deleted"
+
+
+class FileAction(StrEnum):
+    """What an event did to one file, seen from one channel."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    COPIED = "copied"
+    MOVED_IN = "moved-in"
+    MOVED_OUT = "moved-out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +42,17 @@ class Event:
     channel_path: str | None
     created_at: datetime
     data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file that an event put into a channel or took out of it."""
+
+    event_uuid: str
+    action: FileAction
+    family: str
+    name: str
+    version: str
+    ckey: str
+    actor_name: str
+    created_at: datetime

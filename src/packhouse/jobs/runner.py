@@ -5,6 +5,7 @@ so a process has one runner.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -72,7 +73,7 @@ def _register(packhouse: Packhouse) -> Callable[[datetime, Any], None]:
 
 def _sweep(packhouse: Packhouse) -> None:
     swept = sweep(packhouse)
-    log.info("swept", blobs=swept.blobs, shards=swept.shards, files=swept.files)
+    log.info("swept", **asdict(swept))
 
 
 def migrate_jobs(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, exists, select
 
-from packhouse.domain.artifacts import Artifact, Digests, PackageFacts
+from packhouse.domain.artifacts import Artifact, Digests, FileFacts, IndexRecord
 from packhouse.storage.tables import artifact, channel, entry
 from packhouse.storage.upsert import upsert
 
@@ -39,16 +39,9 @@ def find(connection: Connection, sha256: str, ckey: str) -> int | None:
 
 
 def add(
-    connection: Connection,
-    facts: PackageFacts,
-    digests: Digests,
-    record: tuple[bytes, int, bytes],
-    now: datetime,
+    connection: Connection, facts: FileFacts, digests: Digests, record: IndexRecord, now: datetime
 ) -> int:
-    """Keep an artifact that may be there already; answer its id.
-
-    `record` is the index record, its splice and the run_exports, as bytes.
-    """
+    """Keep an artifact that may be there already; answer its id."""
     values = row_of(facts, digests, record, now)
     key = {name: values.pop(name) for name in ("sha256", "ckey")}
     # The same bytes may arrive for another channel at the same time; changing nothing still answers the id.
@@ -57,11 +50,8 @@ def add(
     return int(result.scalar_one())
 
 
-def row_of(
-    facts: PackageFacts, digests: Digests, record: tuple[bytes, int, bytes], now: datetime
-) -> dict[str, Any]:
+def row_of(facts: FileFacts, digests: Digests, record: IndexRecord, now: datetime) -> dict[str, Any]:
     """The columns of an artifact that is not kept yet."""
-    body, splice, run_exports = record
     return {
         "family": facts.family,
         "name": facts.name,
@@ -74,11 +64,11 @@ def row_of(
         "md5": digests.md5,
         "sha256": digests.sha256,
         "size": digests.size,
-        "record": body,
-        "record_splice": splice,
-        "run_exports": run_exports,
+        "record": record.body,
+        "record_splice": record.splice,
+        "run_exports": record.run_exports,
         "about": dict(facts.about),
-        "flags": dict(facts.flags),
+        "flags": dict(record.flags),
         "details": dict(facts.details),
         "created_at": now,
     }

@@ -11,8 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, Table, delete, exists, or_, select, union, update
 
 from packhouse.errors import Conflict
-from packhouse.storage.tables import artifact, blob, document
+from packhouse.storage.tables import artifact, blob, document, upload_part
 from packhouse.storage.upsert import upsert
+
+_REFERRING = (artifact, document, upload_part)
+"""Tables whose rows consist of a blob: `sha256` and `size`."""
 
 
 def claim(connection: Connection, sha256: str, size: int, now: datetime) -> None:
@@ -56,9 +59,7 @@ def forget(connection: Connection, sha256: str, before: datetime) -> bool:
 
 
 def _is_referenced() -> Any:
-    return or_(
-        exists().where(artifact.c.sha256 == blob.c.sha256), exists().where(document.c.sha256 == blob.c.sha256)
-    )
+    return or_(*(exists().where(table.c.sha256 == blob.c.sha256) for table in _REFERRING))
 
 
 def page(connection: Connection, after: str, limit: int) -> list[Row[Any]]:
@@ -86,8 +87,8 @@ def unused(connection: Connection, limit: int) -> list[str]:
 
 
 def unlisted(connection: Connection, limit: int) -> list[Row[Any]]:
-    """SHA-256 and size of what an artifact or a document refers to without a row here."""
-    statement = union(*(_without_row(table) for table in (artifact, document)))
+    """SHA-256 and size of what a row elsewhere refers to without a row here."""
+    statement = union(*(_without_row(table) for table in _REFERRING))
     return list(connection.execute(statement.limit(limit)))
 
 

@@ -1,15 +1,15 @@
 """Queries about entries: which artifacts are in which channel."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select
+from sqlalchemy import Connection, Row, Select, and_, delete, exists, func, insert, select
 
-from packhouse.domain.artifacts import Entry, PackageFacts, Selection
+from packhouse.domain.artifacts import Artifact, Entry, FileFacts, Selection
 from packhouse.storage import artifacts
-from packhouse.storage.tables import artifact, entry
+from packhouse.storage.tables import artifact, entry, package
 
 TAR_BZ2_SECTION, CONDA_SECTION = 0, 1
 """Order of the two sections of repodata.json, which is that of their sorted keys."""
@@ -33,11 +33,8 @@ class Addition:
     name: str
     subdir: str
     filename: str
+    ckey: str
     by: int | None
-
-    @property
-    def ckey(self) -> str:
-        return f"{self.subdir}/{self.filename}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +48,19 @@ class VersionRow:
     download_count: int
 
 
-def addition(artifact_id: int, facts: PackageFacts, by: int | None) -> Addition:
-    return Addition(artifact_id, facts.family, facts.name, facts.subdir, facts.filename, by)
+@dataclass(frozen=True, slots=True)
+class FileFilter:
+    """Which files of a channel to list; each that is given must be met exactly."""
+
+    family: str | None = None
+    name: str | None = None
+    version: str | None = None
+    filename: str | None = None
+    platform: str | None = None
+
+
+def addition(artifact_id: int, facts: FileFacts | Artifact, by: int | None) -> Addition:
+    return Addition(artifact_id, facts.family, facts.name, facts.subdir, facts.filename, facts.ckey, by)
 
 
 def _select() -> Select[Any]:
@@ -131,6 +139,34 @@ def of_package(
     total = connection.execute(select(func.count()).select_from(entry).where(condition)).scalar_one()
     rows = connection.execute(_select().where(condition).order_by(entry.c.ckey).offset(offset).limit(limit))
     return total, [_from_row(row) for row in rows]
+
+
+def listing(
+    connection: Connection, channel_id: int, wanted: FileFilter, offset: int, limit: int | None
+) -> tuple[int, list[Entry]]:
+    """Total and one page of a channel's files, by family, name and ckey."""
+    condition = and_(entry.c.channel_id == channel_id, *_conditions(channel_id, wanted))
+    total = connection.execute(select(func.count()).select_from(entry).where(condition)).scalar_one()
+    order = (entry.c.family, entry.c.name, entry.c.ckey)
+    # The page is chosen from entries alone: joined, the rows that `offset` passes over would be joined too.
+    page = select(entry.c.id).where(condition).order_by(*order).offset(offset).limit(limit)
+    rows = connection.execute(_select().where(entry.c.id.in_(page)).order_by(*order))
+    return total, [_from_row(row) for row in rows]
+
+
+def _conditions(channel_id: int, wanted: FileFilter) -> Iterable[Any]:
+    exact = {
+        entry.c.family: wanted.family,
+        entry.c.name: wanted.name,
+        entry.c.filename: wanted.filename,
+        entry.c.subdir: wanted.platform,
+    }
+    yield from (column == value for column, value in exact.items() if value is not None)
+    if wanted.name is not None and wanted.family is None:  # names are indexed below families
+        named = (package.c.channel_id == channel_id) & (package.c.name == wanted.name)
+        yield entry.c.family.in_(select(package.c.family).where(named))
+    if wanted.version is not None:
+        yield exists().where(artifact.c.id == entry.c.artifact_id, artifact.c.version == wanted.version)
 
 
 def versions(connection: Connection, channel_id: int, family: str, name: str) -> list[VersionRow]:

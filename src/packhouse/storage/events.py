@@ -23,8 +23,8 @@ def record(
     actor: Actor | None,
     channel: Channel | None,
     data: Mapping[str, Any],
-) -> None:
-    """Add one event; `actor` None is the operator, `channel` None an event that concerns no channel."""
+) -> int:
+    """Add one event; answer its id. `actor` None is the operator, `channel` None an event of no channel."""
     values = {
         "uuid": str(uuid4()),
         "type": type.value,
@@ -35,7 +35,7 @@ def record(
         "created_at": at,
         "data": dict(data),
     }
-    connection.execute(insert(event).values(values))
+    return int(connection.execute(insert(event).values(values).returning(event.c.id)).scalar_one())
 
 
 def of_channel(

@@ -69,7 +69,7 @@ def _select() -> Select[Any]:
 
 def _conditions(wanted: Filter) -> Iterable[Any]:
     if wanted.text:
-        yield package.c.name.contains(wanted.text.lower(), autoescape=True)
+        yield func.lower(package.c.name).contains(wanted.text.lower(), autoescape=True)
     if wanted.family:
         yield package.c.family == wanted.family
     if wanted.platform:
@@ -117,11 +117,11 @@ def put(
 
 def sums(newest_first: Sequence[VersionRow]) -> dict[str, Any]:
     """The columns that follow from a package's entries."""
-    subdirs = sorted({row.subdir for row in newest_first})
+    subdirs = sorted({row.subdir for row in newest_first if row.subdir})
     return {
         "latest_artifact_id": newest_first[0].artifact_id,
         "file_count": len(newest_first),
-        "versions": list(dict.fromkeys(row.version for row in newest_first)),
+        "versions": list(dict.fromkeys(row.version for row in newest_first if row.version)),
         "subdirs": subdirs,
         "platforms": f",{','.join(subdirs)},",
         "download_count": sum(row.download_count for row in newest_first),

@@ -10,7 +10,7 @@ from packhouse.storage.tables import channel, document, revision, shard
 from packhouse.storage.upsert import upsert
 
 ROOT = ""
-"""The subdir of documents that stand at the channel's root, such as channeldata.json."""
+"""The subdir of documents that stand at the channel's root, such as channeldata.json, and of files in none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,13 @@ def bump(connection: Connection, channel_id: int, subdir: str, added: int, now: 
     }
     result = upsert(connection, revision, key, first, changes, returning=[revision.c.content])
     return int(result.scalar_one())
+
+
+def count(connection: Connection, channel_id: int, subdir: str, added: int, now: datetime) -> None:
+    """Count files that no document tells of: nothing becomes stale."""
+    key = {"channel_id": channel_id, "subdir": subdir}
+    first = {"content": 0, "indexed": 0, "artifact_count": added, "changed_at": now}
+    upsert(connection, revision, key, first, {"artifact_count": revision.c.artifact_count + added})
 
 
 def find(connection: Connection, channel_id: int, subdir: str) -> Revision | None:

@@ -115,7 +115,17 @@ device_login = Table(
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False, index=True),
     Column("asked_at", Moment),  # when the device last asked; one that asks too often is told so
+    Column("host", String(100)),  # what the device calls itself
+    Column("address", String(45)),  # where it asked from
     sqlite_autoincrement=NEVER_REUSED,
+)
+
+authorization_code = Table(
+    "authorization_code",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # SHA-256 of the code and of all that it is bound to
+    Column("user_id", Id, ForeignKey("user.id", ondelete="CASCADE"), nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
 )
 
 secret = Table(
@@ -165,6 +175,21 @@ event = Table(
     Column("created_at", Moment, nullable=False),
     Column("data", JSON, nullable=False),
     Index("ix_event_channel_id_id", "channel_id", "id"),
+    sqlite_autoincrement=NEVER_REUSED,
+)
+
+file_change = Table(
+    "file_change",
+    metadata,
+    _key(),
+    Column("event_id", Id, ForeignKey("event.id"), nullable=False, index=True),
+    Column("channel_id", Id, nullable=False),  # no foreign key: the trail outlives channels
+    Column("action", String(20), nullable=False),
+    Column("family", _name(20), nullable=False),
+    Column("name", _name(64), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("ckey", _name(260), nullable=False),
+    Index("ix_file_change_channel_id_id", "channel_id", "id"),
     sqlite_autoincrement=NEVER_REUSED,
 )
 

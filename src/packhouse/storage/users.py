@@ -98,3 +98,7 @@ def sessions_valid_from(connection: Connection, user_id: int) -> datetime:
 
 def set_sessions_valid_from(connection: Connection, user_id: int, moment: datetime) -> None:
     connection.execute(update(user).where(user.c.id == user_id).values(sessions_valid_from=moment))
+
+
+def set_default_channel(connection: Connection, user_id: int, channel_id: int | None) -> None:
+    connection.execute(update(user).where(user.c.id == user_id).values(default_channel_id=channel_id))

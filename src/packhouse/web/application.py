@@ -15,6 +15,7 @@ from packhouse.web.openapi import install_openapi
 from packhouse.web.protocols.conda import CondaApplication
 from packhouse.web.protocols.conda_urls import content_path
 from packhouse.web.routes import install_routes
+from packhouse.web.tus import TusAnswers
 
 MANAGEMENT_WORDS = RESERVED_NAMES - {"t"}
 """First words below `/api/repo/` that are no channel; `t` leads to a token and then to a channel."""
@@ -43,6 +44,7 @@ def management_api(packhouse: Packhouse) -> FastAPI:
         redirect_slashes=False,
     )
     application.state.packhouse = packhouse
+    application.add_middleware(TusAnswers)
     install_error_handlers(application)
     install_routes(application)
     install_openapi(application)

@@ -1,6 +1,5 @@
 """Find the credential that a request carries, wherever its client puts it."""
 
-import binascii
 import re
 from base64 import b64decode
 from collections.abc import Iterable
@@ -51,7 +50,7 @@ def _from_authorization(value: str) -> Credential:
 def _from_basic(encoded: str) -> Credential:
     try:
         raw = b64decode(encoded.strip(), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # letters that are no base64, and those that are no letters of any code
         raise Unauthenticated("The 'Basic' credential is not valid base64.") from error
     username, colon, password = _decoded(raw).partition(":")
     if not colon or not (username or password):

@@ -12,10 +12,12 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from packhouse.errors import (
+    ChecksumMismatch,
     Conflict,
     Corrupt,
     Forbidden,
     Frozen,
+    GrantRefused,
     Interrupted,
     Invalid,
     NotFound,
@@ -38,6 +40,7 @@ STATUSES: Mapping[type[PackhouseError], int] = {
     Conflict: 409,
     Frozen: 400,  # the existing client takes a bulk action's 400 for "the channel is frozen"
     Interrupted: 400,
+    ChecksumMismatch: 460,  # the number that tus made up for it
     StorageFull: 507,
     Corrupt: 500,
 }
@@ -94,8 +97,9 @@ def headers_of(error: PackhouseError) -> dict[str, str]:
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Whatever goes wrong behind `app`, the answer is the envelope."""
+    """Whatever goes wrong behind `app`, the answer is the envelope, or what OAuth has in its place."""
     app.add_exception_handler(PackhouseError, _packhouse_error)
+    app.add_exception_handler(GrantRefused, _grant_refused)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(Exception, _unexpected)
@@ -107,6 +111,13 @@ def _packhouse_error(_request: Request, error: Exception) -> JSONResponse:
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("internal_error", code=error.code, exc_info=error)
     return JSONResponse(error_body(error), status, headers_of(error))
+
+
+def _grant_refused(_request: Request, error: Exception) -> JSONResponse:
+    """The one body that is not the envelope: OAuth has its own (RFC 6749, 5.2)."""
+    assert isinstance(error, GrantRefused)
+    body = {"error": error.code, "error_description": error.message}
+    return JSONResponse(body, STATUSES[Invalid], {"Cache-Control": "no-store"})
 
 
 def _invalid_request(_request: Request, error: Exception) -> JSONResponse:

@@ -1,12 +1,13 @@
 """A multipart upload, read as it arrives: the file goes through its digests onto disk, never into memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from packhouse.domain.artifacts import Digests
 from packhouse.errors import Interrupted, Invalid, TooLarge
@@ -139,20 +140,34 @@ def _file_name(raw: bytes) -> str:
 
 
 async def receive(upload: Upload, chunks: AsyncIterator[bytes], max_seconds: int) -> Digests:
-    """Feed the body to the upload from a thread; raises Interrupted for a sender that takes too long."""
+    """Feed the body to the upload; raises Interrupted for a sender that takes too long or goes away."""
+    await pour(chunks, upload.feed, max_seconds)
+    return await asyncio.to_thread(upload.finish)
+
+
+async def pour(chunks: AsyncIterator[bytes], feed: Callable[[bytes], None], max_seconds: int) -> None:
+    """Call `feed` from a thread with all that arrives, in batches.
+
+    Raises Interrupted for a sender that takes too long or goes away, when all that came has been fed.
+    """
     batch = bytearray()
+    end = asyncio.get_running_loop().time() + max_seconds
     try:
-        async with asyncio.timeout(max_seconds):
-            async for chunk in chunks:
-                batch += chunk
-                if len(batch) >= BATCH_BYTES:
-                    await asyncio.to_thread(upload.feed, bytes(batch))
-                    batch.clear()
+        while (chunk := await _next(chunks, end)) is not None:
+            batch += chunk
+            if len(batch) >= BATCH_BYTES:
+                full, batch = bytes(batch), bytearray()
+                await asyncio.to_thread(feed, full)
     except TimeoutError as error:
+        await asyncio.to_thread(feed, bytes(batch))
         raise Interrupted(f"The upload took longer than {max_seconds} seconds.") from error
-    return await asyncio.to_thread(_last, upload, bytes(batch))
+    except ClientDisconnect as error:
+        await asyncio.to_thread(feed, bytes(batch))
+        raise Interrupted("The connection broke before the upload was complete.") from error
+    await asyncio.to_thread(feed, bytes(batch))
 
 
-def _last(upload: Upload, rest: bytes) -> Digests:
-    upload.feed(rest)
-    return upload.finish()
+async def _next(chunks: AsyncIterator[bytes], end: float) -> bytes | None:
+    """Only the wait for the sender is cut short, never a thread that writes."""
+    async with asyncio.timeout_at(end):
+        return await anext(chunks, None)

@@ -12,6 +12,7 @@ from packhouse.actions.check.blobs import check_blobs
 from packhouse.actions.check.documents import compare_documents
 from packhouse.actions.check.report import Found, Reindex, Report, Reshard, SumUp
 from packhouse.actions.check.rows import compare_rows
+from packhouse.actions.check.uploads import check_uploads
 from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.reindex import reindex
 from packhouse.actions.settle import reshard, sum_up
@@ -32,6 +33,7 @@ def check(packhouse: Packhouse, repair: bool, deep: bool) -> Report:
                 _mend_channel(packhouse, channel_id, found)
         report.channels += 1
         report.add_found(found, are_mended=repair)
+    check_uploads(packhouse, report, repair, deep)
     check_blobs(packhouse, report, repair, deep)
     return report
 

@@ -45,7 +45,9 @@ def _check_unused_artifacts(packhouse: Packhouse, report: Report, repair: bool) 
 
 def _check_unused(packhouse: Packhouse, report: Report, repair: bool) -> None:
     for sha256 in _each(packhouse, blob_rows.unused, repair):
-        report.add(f"blob {sha256}", "it is kept, but no artifact or document consists of it.", repair)
+        report.add(
+            f"blob {sha256}", "it is kept, but no artifact, document or upload consists of it.", repair
+        )
         if repair:
             with packhouse.database.transaction(quiet=True) as connection:
                 blob_rows.release(connection, [sha256], packhouse.clock())
@@ -53,7 +55,9 @@ def _check_unused(packhouse: Packhouse, report: Report, repair: bool) -> None:
 
 def _check_unlisted(packhouse: Packhouse, report: Report, repair: bool) -> None:
     for row in _each(packhouse, blob_rows.unlisted, repair):
-        report.add(f"blob {row.sha256}", "an artifact or document needs it, but it has no row.", repair)
+        report.add(
+            f"blob {row.sha256}", "an artifact, document or upload needs it, but it has no row.", repair
+        )
         if repair:
             with packhouse.database.transaction(quiet=True) as connection:
                 blob_rows.claim(connection, row.sha256, row.size, packhouse.clock())
@@ -87,7 +91,7 @@ def _check_bytes(packhouse: Packhouse, report: Report, repair: bool, deep: bool)
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="check") as threads:
         for rows in _pages(packhouse):
             report.blobs += len(rows)
-            faults = threads.map(lambda row: _fault(packhouse, row[0], row[1], deep), rows)
+            faults = threads.map(lambda row: fault_of(packhouse, row[0], row[1], deep), rows)
             for (sha256, size), fault in zip(rows, faults, strict=True):
                 if fault is not None and (places := _places(packhouse, sha256, size, deep)):
                     _tell_damage(packhouse, report, sha256, fault, places, repair)
@@ -104,7 +108,8 @@ def _pages(packhouse: Packhouse) -> Iterator[list[tuple[str, int]]]:
         last = rows[-1][0]
 
 
-def _fault(packhouse: Packhouse, sha256: str, size: int, deep: bool) -> str | None:
+def fault_of(packhouse: Packhouse, sha256: str, size: int, deep: bool) -> str | None:
+    """What is wrong with the bytes in the store; None if nothing is."""
     found = packhouse.blobs.size(sha256)
     if found is None:
         return "are missing"
@@ -120,7 +125,7 @@ def _places(packhouse: Packhouse, sha256: str, size: int, deep: bool) -> list[st
     """The files that suffer, if something is still wrong at a second look."""
     with packhouse.database.reading() as connection:
         places = artifacts.places(connection, sha256) if blob_rows.is_needed(connection, sha256) else []
-    return places if places and _fault(packhouse, sha256, size, deep) else []
+    return places if places and fault_of(packhouse, sha256, size, deep) else []
 
 
 def _tell_damage(

@@ -52,7 +52,7 @@ def walk_parts(file: BinaryIO, filename: CondaFilename, limits: Limits) -> Itera
 
 def _open_zip(file: BinaryIO, stem: str) -> zipfile.ZipFile:
     try:
-        archive = zipfile.ZipFile(_BoundedReads(file))
+        archive = zipfile.ZipFile(BoundedReads(file, MIB))
         _require_members(archive, stem)
         _require_agreement(file, archive)
         _require_format_version(archive)
@@ -61,18 +61,19 @@ def _open_zip(file: BinaryIO, stem: str) -> zipfile.ZipFile:
     return archive
 
 
-class _BoundedReads:
+class BoundedReads:
     """`zipfile` reads the directory in one piece, of the size that the archive claims."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, max_bytes: int) -> None:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
         self._file = file
+        self._max_bytes = max_bytes
 
     def read(self, size: int = -1) -> bytes:
-        if size > MIB:
+        if size > self._max_bytes:
             raise InvalidPackage("its zip directory is larger than any package needs")
         # Without a size, `zipfile` is after the last bytes of the file, 64 KiB at most.
-        return self._file.read(size if size >= 0 else MIB)
+        return self._file.read(size if size >= 0 else self._max_bytes)
 
 
 def _require_members(archive: zipfile.ZipFile, stem: str) -> None:

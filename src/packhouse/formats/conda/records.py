@@ -1,12 +1,11 @@
 """One package as an index shows it: its own `info/index.json`, plus what only the finished file can tell."""
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from packhouse.domain.artifacts import Digests, PackageFacts
+from packhouse.domain.artifacts import Digests, IndexRecord, JsonObject, PackageFacts
 from packhouse.errors import InvalidPackage
 
 INDEXED_TIMESTAMP = "indexed_timestamp"
@@ -39,20 +38,8 @@ _LATER_KEYS = ("extra_depends", "flags")
 _LATER_SPEC = re.compile(r"\[[^\]]*\b(when|extras|flags)\s*=")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A record that waits for its `indexed_timestamp`.
-
-    `body` is compact JSON with sorted keys; `splice` is the offset in it where
-    `"indexed_timestamp":N,` belongs.
-    """
-
-    body: bytes
-    splice: int
-
-
-def make_record(facts: PackageFacts, digests: Digests) -> Record:
-    """The record of a package file, without the time of its indexing.
+def make_record(facts: PackageFacts, digests: Digests) -> IndexRecord:
+    """The record of a package file, without the time of its indexing: compact JSON with sorted keys.
 
     Every other key of `info/index.json` is kept as it is, unknown ones too, and a null `arch` and
     `platform` too: CEP 36 wants the values that the package has, and conda-index serves them so.
@@ -62,7 +49,8 @@ def make_record(facts: PackageFacts, digests: Digests) -> Record:
     record = {key: value for key, value in facts.index.items() if key not in _NOT_FOR_THE_PACKAGE_TO_SAY}
     record |= {"md5": digests.md5, "sha256": digests.sha256, "size": digests.size, "subdir": facts.subdir}
     try:
-        return _sealed(_readable_by_all(record))
+        body, splice = _sealed(_readable_by_all(record))
+        return IndexRecord(body, splice, _compact(facts.run_exports), facts.flags)
     except TypeError as error:
         raise InvalidPackage(
             f"{facts.filename}: info/index.json holds a value that no index can carry ({error}). "
@@ -100,11 +88,11 @@ def _readable_by_all(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _sealed(record: dict[str, Any]) -> Record:
+def _sealed(record: dict[str, Any]) -> tuple[bytes, int]:
     """`depends` always sorts before the time and `md5` after it, so there is a comma on either side."""
     earlier = {key: value for key, value in record.items() if key < INDEXED_TIMESTAMP}
-    return Record(_compact(record), splice=len(_compact(earlier)))
+    return _compact(record), len(_compact(earlier))
 
 
-def _compact(document: dict[str, Any]) -> bytes:
+def _compact(document: JsonObject) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)

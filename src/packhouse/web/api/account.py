@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer
 
 from packhouse.actions.authenticate import Identity
+from packhouse.actions.default_channel import choose_default_channel
 from packhouse.actions.tokens import (
     NewToken,
     create_token,
@@ -16,11 +17,9 @@ from packhouse.actions.tokens import (
     list_tokens,
     refresh_token,
 )
-from packhouse.domain.access import require_user
+from packhouse.actions.users import user_of
 from packhouse.domain.tokens import Resource, Token
 from packhouse.domain.users import User
-from packhouse.errors import Unauthenticated
-from packhouse.storage import users
 from packhouse.web.credentials import CurrentIdentity, House, SignedInActor
 from packhouse.web.errors import ERROR_RESPONSES
 
@@ -44,6 +43,8 @@ def _read_expiry(value: Any) -> Any:
 
 
 Expiry = Annotated[datetime, BeforeValidator(_read_expiry, json_schema_input_type=str)]
+ChannelPathText = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=130)]
+"""PostgreSQL refuses a NUL."""
 Moment = Annotated[datetime, PlainSerializer(datetime.isoformat, return_type=str)]
 
 
@@ -85,6 +86,12 @@ class Account(BaseModel):
             default_channel_name=user.default_channel,
             user=Person(id=user.uuid, username=user.username, email=user.email),
         )
+
+
+class AccountChanges(BaseModel):
+    default_channel_name: ChannelPathText | None = Field(
+        description="Path of a channel that the user may write to; null for none."
+    )
 
 
 class TokenResource(BaseModel):
@@ -169,15 +176,19 @@ class ScopeList(BaseModel):
 
 
 @router.get("/account")
+@router.get("/account/me")
 @router.get("/auth/account/profile")
 @router.get("/auth/account/me")
 def show_account(packhouse: House, actor: SignedInActor) -> Account:
     """Who the credential belongs to."""
-    with packhouse.database.reading() as connection:
-        user = users.by_id(connection, require_user(actor))
-    if user is None:
-        raise Unauthenticated("The user of this credential is no longer here. Log in as another.")
-    return Account.of(user)
+    return Account.of(user_of(packhouse, actor))
+
+
+@router.put("/account")
+def change_account(packhouse: House, actor: SignedInActor, body: AccountChanges) -> Account:
+    """Choose the channel that commands mean when they name none."""
+    choose_default_channel(packhouse, actor, body.default_channel_name)
+    return Account.of(user_of(packhouse, actor))
 
 
 @router.get("/account/token-info")

@@ -5,30 +5,29 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response, status
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
-from starlette.requests import ClientDisconnect
 
 from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.publish import publish, require_publish
 from packhouse.actions.remove import remove
 from packhouse.actions.transfer import copy, move
+from packhouse.actions.uploads import publish_upload
 from packhouse.domain.access import Actor, Permission, require
 from packhouse.domain.artifacts import Entry, Selection
-from packhouse.errors import Interrupted, Invalid
+from packhouse.domain.families import FILE_TYPES, declared_in
+from packhouse.errors import Invalid
 from packhouse.storage import channels, entries, packages
 from packhouse.storage.blobs import Spool
 from packhouse.storage.packages import SORT_KEYS, Filter
 from packhouse.web.api.channel_routes import ChannelAt, at_channel
-from packhouse.web.api.paging import Paging, check_sort, page_of
+from packhouse.web.api.paging import Paging, Text, check_sort, page_of
 from packhouse.web.api.shapes import file_json, package_json
+from packhouse.web.api.uploads import CompleteUpload, read_complete_upload
 from packhouse.web.credentials import CurrentActor, House
 from packhouse.web.errors import ERROR_RESPONSES
 from packhouse.web.request import base_url
 from packhouse.web.upload import Upload, receive
 
 router = APIRouter(tags=["artifacts"], responses=ERROR_RESPONSES, strict_content_type=False)
-
-FILE_TYPES = ("conda", "conda1")
-"""What `filetype` may say today; the file's content decides which of the two archive forms it is."""
 
 
 class Item(BaseModel):
@@ -42,10 +41,6 @@ class BulkAction(BaseModel):
     items: list[Item] = Field(min_length=1, max_length=10_000)
     target_channel: str | None = None
     target_subchannel: str | None = None
-
-
-Text = Annotated[str, Field(pattern=r"^[^\x00]*$")] | None
-"""PostgreSQL refuses a NUL, and SQLite ends the text there."""
 
 
 class Wanted:
@@ -131,9 +126,15 @@ UPLOAD_FORM: dict[str, Any] = {
                         "content": {"type": "string", "format": "binary", "description": "The file."},
                         "filetype": {"type": "string", "enum": list(FILE_TYPES)},
                         "size": {"type": "integer", "description": "Bytes of the file, to notice a loss."},
+                        "name": {
+                            "type": "string",
+                            "description": "Name of a general artifact (gra); else that of the file, unless given.",
+                        },
+                        "version": {"type": "string", "description": "For files that cannot tell their own."},
                     },
                 }
-            }
+            },
+            "application/json": {"schema": CompleteUpload.model_json_schema()},
         },
     }
 }
@@ -150,24 +151,39 @@ UPLOAD_FORM: dict[str, Any] = {
 async def upload_artifact(
     packhouse: House, actor: CurrentActor, path: ChannelAt, request: Request, response: Response
 ) -> dict[str, Any]:
-    """Publish one package file, sent as multipart/form-data: `content`, `filetype`, `size`.
+    """Publish one file, sent as multipart/form-data: `content`, `filetype`, `size`, `name`, `version`.
 
+    One that came in parts (see `/api/uploads`) is published by JSON: `upload_id`, and the same fields.
     201 for a new file, 200 when the channel has the same bytes already, 409 when it has others.
     """
     await run_in_threadpool(_require_publish, packhouse, actor, path)
-    with Spool(packhouse.spool_dir, packhouse.settings.max_upload_bytes) as spool:
-        upload = Upload(spool, request.headers.get("content-type", ""))
-        try:
-            digests = await receive(upload, request.stream(), packhouse.settings.max_upload_seconds)
-        except ClientDisconnect as error:
-            raise Interrupted("The connection broke before the upload was complete.") from error
-        _check_file_type(upload)
-        assert upload.filename is not None
-        entry, is_new = await run_in_threadpool(
-            publish, packhouse, actor, path, upload.filename, spool, digests
-        )
+    is_json = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
+    entry, is_new = await (_publish_parts if is_json else _publish_form)(packhouse, actor, path, request)
     response.status_code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
     return await run_in_threadpool(_file_shown, packhouse, path, entry, base_url(request))
+
+
+async def _publish_form(
+    packhouse: Packhouse, actor: Actor, path: str, request: Request
+) -> tuple[Entry, bool]:
+    with Spool(packhouse.spool_dir, packhouse.settings.max_upload_bytes) as spool:
+        upload = Upload(spool, request.headers.get("content-type", ""))
+        digests = await receive(upload, request.stream(), packhouse.settings.max_upload_seconds)
+        assert upload.filename is not None
+        declared = declared_in(upload.fields)
+        return await run_in_threadpool(
+            publish, packhouse, actor, path, upload.filename, spool, digests, declared
+        )
+
+
+async def _publish_parts(
+    packhouse: Packhouse, actor: Actor, path: str, request: Request
+) -> tuple[Entry, bool]:
+    body = await read_complete_upload(request, packhouse.settings.max_upload_seconds)
+    declared = declared_in(body.fields)
+    return await run_in_threadpool(
+        publish_upload, packhouse, actor, path, body.upload_id, declared, body.sha256
+    )
 
 
 @at_channel(router.put, "/artifacts/bulk", status_code=status.HTTP_202_ACCEPTED)
@@ -199,12 +215,6 @@ def _target(packhouse: Packhouse, actor: Actor, body: BulkAction) -> str:
 def _require_publish(packhouse: Packhouse, actor: Actor, path: str) -> None:
     with packhouse.database.reading() as connection:
         require_publish(actor, channels.get(connection, path))
-
-
-def _check_file_type(upload: Upload) -> None:
-    kind = upload.fields.get("filetype", FILE_TYPES[0])
-    if kind not in FILE_TYPES:
-        raise Invalid(f"Files of type '{kind[:40]}' are not taken. Known are: {', '.join(FILE_TYPES)}.")
 
 
 def _file_shown(packhouse: Packhouse, path: str, entry: Entry, base: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from packhouse.actions.login import log_in, log_out
+from packhouse.actions.users import user_of
 from packhouse.web.credentials import House, SignedInActor
 from packhouse.web.errors import ERROR_RESPONSES
 
@@ -35,6 +36,22 @@ def open_session(packhouse: House, body: LogIn, response: Response) -> OpenedSes
 def end_sessions(packhouse: House, actor: SignedInActor) -> None:
     """End every session of the user, on all machines. Tokens stay until they are deleted or expire."""
     log_out(packhouse, actor)
+
+
+class UserInfo(BaseModel):
+    """The claims of OpenID Connect, 5.1; `organization_features` is what `anaconda` looks for in it."""
+
+    sub: str
+    preferred_username: str
+    email: str | None
+    organization_features: list[dict[str, Any]] = []
+
+
+@router.get("/auth/oauth2/userinfo")
+def show_user_info(packhouse: House, actor: SignedInActor) -> UserInfo:
+    """Who the credential belongs to, in the words of OpenID Connect."""
+    user = user_of(packhouse, actor)
+    return UserInfo(sub=user.uuid, preferred_username=user.username, email=user.email)
 
 
 @router.get("/auth/organizations/my")

@@ -10,9 +10,9 @@ from packhouse.actions import sharing
 from packhouse.actions.packhouse import Packhouse
 from packhouse.domain.access import Actor, Level, Permission, require, require_visible
 from packhouse.domain.channels import Channel, Indexing, Privacy
-from packhouse.domain.events import Event
+from packhouse.domain.events import Event, FileChange
 from packhouse.errors import Invalid, Unauthenticated
-from packhouse.storage import channels, events
+from packhouse.storage import channels, events, file_changes
 from packhouse.web.api.channel_routes import ChannelAt, at_channel
 from packhouse.web.api.paging import Paging, page_of
 from packhouse.web.api.shapes import channel_json
@@ -162,6 +162,16 @@ def channel_history(packhouse: House, actor: CurrentActor, path: ChannelAt, page
     return page_of(total, [_event_json(event) for event in found])
 
 
+@at_channel(router.get, "/package-changes")
+def package_changes(packhouse: House, actor: CurrentActor, path: ChannelAt, page: Paging) -> dict[str, Any]:
+    """Which files came into the channel or left it, a file an item, the newest first."""
+    with packhouse.database.reading() as connection:
+        channel = channels.get(connection, path)
+        require(actor, Permission.CHANNEL_HISTORY, channel)
+        total, found = file_changes.of_channel(connection, channel.id, page.offset, page.limit)
+    return page_of(total, [_change_json(change) for change in found])
+
+
 def _shown(packhouse: Packhouse, actor: Actor, channel: Channel) -> dict[str, Any]:
     with packhouse.database.reading() as connection:
         return channel_json(channel, channels.counts(connection, [channel.id])[channel.id], actor)
@@ -184,4 +194,17 @@ def _event_json(event: Event) -> dict[str, Any]:
         "created": event.created_at.isoformat(),
         "data": event.data,
         "meta": {"user": event.actor_name},
+    }
+
+
+def _change_json(change: FileChange) -> dict[str, Any]:
+    return {
+        "created": change.created_at.isoformat(),
+        "action": change.action.value,
+        "family": change.family,
+        "name": change.name,
+        "version": change.version,
+        "ckey": change.ckey,
+        "user": change.actor_name,
+        "event_id": change.event_uuid,
     }

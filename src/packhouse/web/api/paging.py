@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
+from pydantic import Field
 
 from packhouse.errors import Invalid
 
@@ -22,6 +23,10 @@ class Page:
 
 
 Paging = Annotated[Page, Depends(Page)]
+
+
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")] | None
+"""What a listing is narrowed by. PostgreSQL refuses a NUL, and SQLite ends the text there."""
 
 
 def page_of(total: int, items: list[Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The JSON of channels, packages and files as existing clients read it (docs/reference/api.md)."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -8,10 +9,18 @@ import orjson
 from packhouse.domain.access import Actor, Level, level_on
 from packhouse.domain.artifacts import Artifact, Entry
 from packhouse.domain.channels import Channel, ChannelCounts
+from packhouse.domain.families import CONDA, ENVIRONMENT, GENERAL, NOTEBOOK, PROJECT
 from packhouse.formats.conda.records import with_indexed_timestamp
 from packhouse.storage.packages import Listed
 
 ACCESS_WORDS = {Level.READ: "viewer", Level.WRITE: "collaborator", Level.MANAGE: "owner"}
+STORED_TYPES = {
+    NOTEBOOK: "ipynb",
+    ENVIRONMENT: "anaconda_env",
+    PROJECT: "anaconda_project",
+    GENERAL: "gra",
+}
+"""What a file is called in listings, which is not always what its upload was called."""
 ABOUT_KEYS = ("summary", "description", "home", "dev_url", "doc_url")
 
 
@@ -57,15 +66,16 @@ def package_json(listed: Listed) -> dict[str, Any]:
 
 def _package_metadata(listed: Listed) -> dict[str, Any]:
     latest = listed.package.latest
+    shown = {"name": latest.name, "version": latest.version, "subdirs": list(listed.package.subdirs)}
+    if latest.family != CONDA:
+        return {**latest.about, **shown}
     record = orjson.loads(latest.record)
     return {
-        "name": latest.name,
-        "version": latest.version,
+        **shown,
         "build_number": latest.build_number,
         "license": record.get("license"),
         "license_family": record.get("license_family"),
         **{key: latest.about.get(key) for key in ABOUT_KEYS},
-        "subdirs": list(listed.package.subdirs),
         "install_cmd": f"conda install -c {listed.channel_path} {latest.name}",
     }
 
@@ -78,7 +88,7 @@ def file_json(entry: Entry, channel: Channel, base_url: str) -> dict[str, Any]:
         "ckey": artifact.ckey,
         "name": artifact.name,
         "family": artifact.family,
-        "type": "conda_package_2" if artifact.filename.endswith(".conda") else "conda_package_1",
+        "type": _type(artifact),
         "channel": channel.parent or channel.name,
         "subchannel": channel.name if channel.parent else "",
         "metadata": _file_metadata(artifact, entry.indexed_timestamp),
@@ -94,7 +104,16 @@ def file_json(entry: Entry, channel: Channel, base_url: str) -> dict[str, Any]:
     }
 
 
+def _type(artifact: Artifact) -> str:
+    if artifact.family != CONDA:
+        return STORED_TYPES[artifact.family]
+    return "conda_package_2" if artifact.filename.endswith(".conda") else "conda_package_1"
+
+
 def _file_metadata(artifact: Artifact, indexed_timestamp: int) -> Mapping[str, Any]:
+    if artifact.family != CONDA:
+        facts = {"name": artifact.name, "version": artifact.version, "fn": artifact.filename}
+        return {**artifact.about, **facts, **asdict(artifact.digests)}
     record = orjson.loads(with_indexed_timestamp(artifact.record, artifact.splice, indexed_timestamp))
     record["fn"] = artifact.filename
     return {"about.json": dict(artifact.about), "index.json": record, "repodata_record.json": record}

@@ -57,6 +57,8 @@ class Resolver:
         return answer.seal()
 
     def _find(self, connection: Connection, channel: Channel, target: Target, is_shared: bool) -> Answer:
+        if target.is_in_folder:
+            return self._file(connection, channel, target, is_shared)
         if target.shard is not None:
             return self._shard(connection, channel, target, target.shard, is_shared)
         if target.file == SHARD_INDEX and target.subdir:

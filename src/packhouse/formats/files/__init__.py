@@ -1,0 +1,1 @@
+"""Files that no package index knows: notebooks, environments, projects and general artifacts."""
