@@ -29,6 +29,17 @@ class CommandGroup(TyperGroup):
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Offers what is in the table, and options, for the same reason."""
+        from typer._click.shell_completion import CompletionItem  # Typer does not make it public either
+
+        offered = [
+            CompletionItem(name, help=help)
+            for name, help in sorted(COMMANDS.items())
+            if name.startswith(incomplete)
+        ]
+        return offered + super(TyperGroup, self).shell_complete(ctx, incomplete)
+
     def invoke(self, ctx: Any) -> Any:
         from packhouse_client.failures import FailureTold
 

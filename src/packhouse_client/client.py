@@ -1,54 +1,26 @@
 """The server's HTTP API as functions, and its errors as exceptions."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 from urllib.parse import quote
 
-import requests
-from requests.auth import AuthBase
-from requests_toolbelt import MultipartEncoder, MultipartEncoderMonitor
+from packhouse_client.wire.connection import Document
+from packhouse_client.wire.downloads import Downloads
+from packhouse_client.wire.uploads import Progress, Uploads
 
-from packhouse_client import __version__
-from packhouse_client.errors import ClientError, Unreachable, refusal
+__all__ = ["Action", "Document", "PackhouseClient", "Progress"]
 
-Document = dict[str, Any]
-"""A JSON object as the server sent it."""
-Progress = Callable[[int, int], None]
-"""Called while a file is sent: bytes so far, bytes in all."""
 Action = Literal["delete", "copy", "move"]
-
-CONNECT_SECONDS = 10
-ANSWER_SECONDS = 600
-"""The server answers an upload only after it has read and kept the whole package."""
+SHA256 = re.compile("[0-9a-f]{64}")
 
 
-class PackhouseClient:
+class PackhouseClient(Uploads, Downloads):
     """One server, asked as one user. Every method raises `ClientError`, or the class for what was refused."""
 
-    def __init__(
-        self, url: str, token: str | None = None, ca_file: Path | str | None = None, insecure: bool = False
-    ) -> None:
-        self.url = url.rstrip("/").removesuffix("/api")
-        self.token = token
-        self._verify: bool | str = False if insecure else str(ca_file) if ca_file is not None else True
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = f"packhouse-client/{__version__}"
-        self.on_answer: Callable[[str, str, int, float], None] | None = None
-        """Told of every answer: method, URL, status, seconds."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._session.close()
+    def system(self) -> Document:
+        """What the server is; its `service_name` is `repo`. Anybody may ask."""
+        return self._ask("GET", "/system")
 
     # Account
 
@@ -115,11 +87,14 @@ class PackhouseClient:
         query = _given({"offset": offset, "limit": limit})
         return self._ask("GET", f"{_channel(channel)}/subchannels", params=query)
 
-    def create_channel(self, path: str, privacy: str | None = None) -> Document:
+    def create_channel(
+        self, path: str, privacy: str | None = None, description: str | None = None
+    ) -> Document:
         """Create `name`, or `name/subchannel` inside a channel that exists."""
         parent, _, child = path.rpartition("/")
         collection = f"{_channel(parent)}/subchannels" if parent else "/channels"
-        return self._ask("POST", collection, json=_given({"name": child, "privacy": privacy}))
+        body = _given({"name": child, "privacy": privacy, "description": description})
+        return self._ask("POST", collection, json=body)
 
     def show_channel(self, path: str) -> Document:
         return self._ask("GET", _channel(path))
@@ -153,23 +128,22 @@ class PackhouseClient:
         address = f"{_channel(path)}/artifacts/{quote(family, safe='')}/{quote(package, safe='')}/files"
         return self._ask("GET", address, params=query)
 
+    def list_channel_files(self, path: str, **query: str | int) -> Document:
+        """A page of a channel's files; `query`: offset, limit, artifact_family, name, version, filename, platform.
+
+        Only Packhouse has this address; another server answers NotFound.
+        """
+        return self._ask("GET", f"{_channel(path)}/files", params=query)
+
     def search(self, **query: str | int) -> Document:
         """Packages of all channels that the account may see; `query` as in `list_packages`."""
         return self._ask("GET", "/artifacts", params=query)
 
-    def upload(
-        self, path: str, file: Path, filetype: str = "conda1", progress: Progress | None = None
-    ) -> Document:
-        """Publish a package file. It is sent as it is read, so its size does not matter here."""
-        with file.open("rb") as content:
-            size = file.stat().st_size
-            form = _form(file.name, content, size, filetype, progress)
-            return self._ask(
-                "POST",
-                f"/channels/{quote(path)}/artifacts",
-                data=form,
-                headers={"Content-Type": form.content_type},
-            )
+    def kept_sha256(self, path: str, ckey: str) -> str | None:
+        """The digest of a file that is served there, without its bytes; None if there is none, or no telling."""
+        answer = self._exchange("HEAD", f"/repo/{path}/{quote(ckey)}", raises=False, allow_redirects=False)
+        etag = answer.headers.get("ETag", "").strip('"')
+        return etag if answer.status_code < 400 and SHA256.fullmatch(etag) else None
 
     def delete_artifacts(self, path: str, artifacts: Iterable[Mapping[str, str]]) -> None:
         """Delete files (`name`, `family`, `ckey`), or whole packages (without `ckey`): all or nothing."""
@@ -190,77 +164,6 @@ class PackhouseClient:
             body |= _given({"target_channel": channel, "target_subchannel": subchannel or None})
         self._ask("PUT", f"{_channel(path)}/artifacts/bulk", json=body)
 
-    # The wire
-
-    def _ask(self, method: str, path: str, **request: Any) -> Document:
-        with _reachable(self.url):
-            response = self._session.request(
-                method,
-                f"{self.url}/api{path}",
-                auth=_Bearer(self.token),
-                verify=self._verify,  # said for each request: said once, REQUESTS_CA_BUNDLE would win over it
-                timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
-                **request,
-            )
-        if self.on_answer is not None:
-            self.on_answer(method, response.url, response.status_code, response.elapsed.total_seconds())
-        if not response.ok:
-            raise _error(response)
-        return _document(response)
-
-
-class _Bearer(AuthBase):
-    """Sends the token, or nothing; without this, requests would send what it finds in ~/.netrc."""
-
-    def __init__(self, token: str | None) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token is not None:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-@contextmanager
-def _reachable(url: str) -> Iterator[None]:
-    try:
-        yield
-    except requests.exceptions.SSLError as error:
-        raise Unreachable(
-            f"The certificate of {url} is not trusted. Name the file of the CA that signed it."
-        ) from error
-    except requests.exceptions.Timeout as error:
-        raise Unreachable(f"{url} did not answer in time.") from error
-    except requests.exceptions.RequestException as error:
-        raise Unreachable(f"Cannot reach {url}: {error}") from error
-
-
-def _error(response: requests.Response) -> ClientError:
-    body = _document(response, must=False)
-    code, message = body.get("code"), body.get("message")
-    if isinstance(code, str) and isinstance(message, str):
-        return refusal(code, message, response.status_code)
-    return ClientError(
-        f"{response.url} answered {response.status_code} {response.reason}.", response.status_code
-    )
-
-
-def _document(response: requests.Response, must: bool = True) -> Document:
-    """The JSON object of an answer, empty if it has no body. Raises if it is none, where it must be."""
-    if not response.content:
-        return {}
-    try:
-        body = response.json()
-    except requests.exceptions.JSONDecodeError:
-        body = None
-    if isinstance(body, dict):
-        return body
-    if must:
-        raise ClientError(
-            f"{response.url} did not answer in JSON; is it a Packhouse server?", response.status_code
-        )
-    return {}
-
 
 def _items(page: Document) -> list[Document]:
     return list(page["items"])
@@ -274,17 +177,3 @@ def _channel(path: str) -> str:
     channel, _, subchannel = path.partition("/")
     address = f"/channels/{quote(channel, safe='')}"
     return f"{address}/subchannels/{quote(subchannel, safe='')}" if subchannel else address
-
-
-def _form(
-    name: str, content: Any, size: int, filetype: str, progress: Progress | None
-) -> MultipartEncoder | MultipartEncoderMonitor:
-    fields = {
-        "filetype": filetype,
-        "size": str(size),
-        "content": (name, content, "application/octet-stream"),
-    }
-    encoder = MultipartEncoder(fields)
-    if progress is None:
-        return encoder
-    return MultipartEncoderMonitor(encoder, lambda form: progress(min(form.bytes_read, size), size))

@@ -13,12 +13,24 @@ class ClientError(Exception):
         self.message = message
         self.status = status
         """The HTTP status; None when no answer came."""
+        self.wait_seconds: float | None = None
+        """How long the server asks to wait before the next try (`Retry-After`)."""
 
 
 class Unreachable(ClientError):
-    """No server answered, or its certificate is not trusted."""
+    """No server answered, or one that is not trusted."""
 
     code = "unreachable"
+
+
+class Untrusted(Unreachable):
+    """Something answered there, but it could not prove to be that server."""
+
+
+class Interrupted(ClientError):
+    """The server did not get the whole of what was sent."""
+
+    code = "interrupted"
 
 
 class Invalid(ClientError):
@@ -53,6 +65,12 @@ class StorageFull(ClientError):
     code = "storage_full"
 
 
+class ChecksumMismatch(ClientError):
+    """Other bytes arrived than were sent."""
+
+    code = "checksum_mismatch"
+
+
 class WrongUsage(ClientError):
     """The command line asks for something that cannot be."""
 
@@ -77,7 +95,18 @@ class BadConfiguration(ClientError):
 
 _BY_CODE: dict[str, type[ClientError]] = {
     error.code: error
-    for error in (Invalid, TooLarge, Unauthenticated, Forbidden, NotFound, Conflict, Frozen, StorageFull)
+    for error in (
+        Interrupted,
+        Invalid,
+        TooLarge,
+        Unauthenticated,
+        Forbidden,
+        NotFound,
+        Conflict,
+        Frozen,
+        StorageFull,
+        ChecksumMismatch,
+    )
 }
 
 

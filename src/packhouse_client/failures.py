@@ -107,7 +107,11 @@ def _logs_in_now(session: Session) -> bool:
     from packhouse_client.login import log_in
 
     session.output.say("The action you are performing requires authentication, please sign in:")
-    log_in(session)
+    try:
+        log_in(session)
+    except ClientError as error:
+        _tell(session, error)
+        return False
     session.forget_credential()
     return True
 

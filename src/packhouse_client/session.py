@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from packhouse_client.errors import Unauthenticated
 from packhouse_client.terminal.output import Output
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Session:
         self.output = Output(quiet=options.quiet, verbose=options.verbose)
         self.may_ask_to_log_in = True
         """False for `login` itself, whose own failure is the answer."""
+        self._has_warned = False
 
     @cached_property
     def configuration(self) -> "Configuration":
@@ -74,6 +76,12 @@ class Session:
 
         return find_credential(self.site, self.options)
 
+    def require_log_in(self) -> "Credential":
+        """Raises Unauthenticated where there is no credential: before a server has to say so."""
+        if self.credential is None:
+            raise Unauthenticated("You are not logged in. Run: conda repo login, or anaconda login")
+        return self.credential
+
     @cached_property
     def client(self) -> "PackhouseClient":
         """The server, asked with the stored credential if there is one."""
@@ -83,13 +91,27 @@ class Session:
         """The server, asked with this token."""
         from packhouse_client.client import PackhouseClient
 
-        if self.site.verify is False and not self.options.disable_ssl_warnings:
-            self.output.warn(f"The certificate of {self.site.url} is not verified.")
+        if self.site.verify is False:
+            self._warn_of_certificate()
         ca_file = self.site.verify if isinstance(self.site.verify, str) else None
         client = PackhouseClient(self.site.url, token, ca_file, insecure=self.site.verify is False)
         if self.options.verbose:
             client.on_answer = self.output.tell_of_answer
         return client
+
+    def _warn_of_certificate(self) -> None:
+        """In a sentence and once, where urllib3 would name a line of its code for every request."""
+        from urllib3 import disable_warnings
+        from urllib3.exceptions import InsecureRequestWarning
+
+        disable_warnings(InsecureRequestWarning)
+        if (
+            not self.options.disable_ssl_warnings
+            and not self._has_warned
+            and self.site.url.startswith("https:")
+        ):
+            self.output.warn(f"The certificate of {self.site.url} is not verified.")
+            self._has_warned = True
 
     def close(self) -> None:
         client = self.__dict__.pop("client", None)

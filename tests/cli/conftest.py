@@ -19,9 +19,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 @pytest.fixture(scope="session")
 def admin_token(server: LiveServer) -> str:
     with server.client() as client:
-        return str(
-            client.post("/api/account/tokens", json={"name": "cli"}).raise_for_status().json()["token"]
-        )
+        scopes = client.get("/api/account/scopes").raise_for_status().json()["scopes"]
+        made = client.post("/api/account/tokens", json={"name": "cli", "scopes": scopes})
+        return str(made.raise_for_status().json()["token"])
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import termios
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +31,22 @@ class Screen:
 
 
 def at_terminal(
-    shell: Shell, *words: object, answers: str = "", columns: int = 80, folder: Path | None = None
+    shell: Shell,
+    *words: object,
+    answers: str = "",
+    replies: Sequence[tuple[str, str]] = (),
+    columns: int = 80,
+    folder: Path | None = None,
 ) -> Screen:
-    """Run a command at a terminal; `answers` are typed ahead, a line each."""
+    """Run a command at a terminal; `answers` are typed ahead, a line each.
+
+    `replies` are typed when their questions come up, each once and in this order: whoever asks for a password
+    throws away what was typed ahead.
+    """
     controller, end = pty.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     process = subprocess.Popen(
-        [*shell.program, *map(str, words)],
+        [*shell.entry_point, *map(str, words)],
         stdin=end,
         stdout=end,
         stderr=end,
@@ -47,15 +57,16 @@ def at_terminal(
     os.close(end)
     os.write(controller, answers.encode())
     try:
-        text = _read_all(controller, process)
+        text = _read_all(controller, process, list(replies))
     finally:
         process.kill()
         os.close(controller)
     return Screen(process.wait(), ESCAPES.sub("", text))
 
 
-def _read_all(controller: int, process: subprocess.Popen[bytes]) -> str:
+def _read_all(controller: int, process: subprocess.Popen[bytes], replies: list[tuple[str, str]]) -> str:
     text = bytearray()
+    answered = 0
     limit = time.monotonic() + SECONDS
     while time.monotonic() < limit:
         ready, _, _ = select.select([controller], [], [], 0.1)
@@ -64,6 +75,9 @@ def _read_all(controller: int, process: subprocess.Popen[bytes]) -> str:
         except OSError:  # the last process closed its end
             break
         text += chunk
+        if replies and replies[0][0].encode() in text[answered:]:
+            answered = len(text)
+            os.write(controller, f"{replies.pop(0)[1]}\n".encode())
         if not chunk and process.poll() is not None:
             break
     process.wait(max(1, limit - time.monotonic()))

@@ -33,9 +33,7 @@ NOT_YET = {
     for line in WRITTEN
     for group, reason in GROUPS.items()
     if line.removeprefix("conda").lstrip(" -").startswith(f"repo {group} ")
-} | {
-    "conda install conda-repo-cli": "there is no conda package of the client yet; pip installs it"
-}
+} | {"conda install conda-repo-cli": "there is no conda package of the client yet; pip installs it"}
 
 
 @dataclass

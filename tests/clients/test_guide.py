@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.builders import build_conda_package
+from tests.cli.shell import CONDA_REPO, Shell
 from tests.clients.rattler_client import Rattler
 from tests.live import PASSWORD, LiveServer
 
@@ -16,21 +17,32 @@ ADDRESS = "http://127.0.0.1:8080"
 def blocks(language: str, server: LiveServer) -> list[str]:
     """The guide's examples, with this server's address and password in them."""
     found = re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    return [block.replace(ADDRESS, server.url).replace("PASSWORD", PASSWORD) for block in found]
+    filled = [block.replace(ADDRESS, server.url).replace("PASSWORD", PASSWORD) for block in found]
+    return [re.sub(r"^conda repo ", f"{CONDA_REPO} ", block, flags=re.MULTILINE) for block in filled]
 
 
 def typed(script: str, folder: Path) -> str:
-    done = subprocess.run(["bash", "-ec", script], cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        ["bash", "-ec", script],
+        cwd=folder,
+        env=Shell(folder).all_variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_the_commands_publish_a_package_that_a_client_finds(live_server: LiveServer, tmp_path: Path) -> None:
     build_conda_package(tmp_path, "zlib", "1.3", subdir="linux-64")
-    log_in, publish, *_ = blocks("sh", live_server)
+    publish, look_around, make_token, publish_by_http, *_ = blocks("sh", live_server)
 
-    *_, answer, token = typed(f"{log_in}\n{publish}\necho; echo $TOKEN", tmp_path).splitlines()
+    found = typed(f"{publish}\n{look_around}", tmp_path)
+    *_, answer, token = typed(f"{make_token}\n{publish_by_http}\necho; echo $TOKEN", tmp_path).splitlines()
 
+    assert "linux-64/zlib-1.3-0.conda" in found
+    assert "tools/dev" in found
     assert '"ckey":"linux-64/zlib-1.3-0.conda"' in answer
     records = Rattler(tmp_path).solve(f"{live_server.url}/api/repo/t/{token}/tools", "zlib")
     assert [record.file_name for record in records] == ["zlib-1.3-0.conda"]

@@ -13,6 +13,8 @@ app = new_app()
 def whoami(context: typer.Context, as_json: Json = False) -> None:
     """Show who is logged in, with roles, default channel and user id."""
     session = session_of(context)
+    session.may_ask_to_log_in = False
+    session.require_log_in()
     account = session.client.account()
     if as_json:
         session.output.print_json(account)

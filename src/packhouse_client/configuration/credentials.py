@@ -5,155 +5,176 @@ import json
 import os
 import re
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING
 
-from packhouse_client.configuration import toml_path
+from packhouse_client.configuration.keyring import find_api_key, keyring_path
 from packhouse_client.configuration.sites import Site
-from packhouse_client.errors import BadConfiguration, Unauthenticated, WrongUsage
+from packhouse_client.configuration.token_file import SENDABLE, load_token, token_path
+from packhouse_client.errors import BadConfiguration, ClientError, Unauthenticated, WrongUsage
 
 if TYPE_CHECKING:
     from packhouse_client.session import GlobalOptions
 
 TOKEN_VARIABLES = ("CONDA_REPO_TOKEN", "ANACONDA_AUTH_API_KEY")
-KEYRING_SERVICE = "Anaconda Cloud"
-"""What anaconda-auth files its log-ins under."""
+ANACONDA_LOGIN = "anaconda login"
+CONDA_REPO_LOGIN = "conda repo login"
 JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
-OWNER_ONLY = 0o600
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    secret: str
+    secret: str = field(repr=False)
     origin: str
     """Where it comes from, for people."""
 
 
 @dataclass(frozen=True, slots=True)
-class StoredToken:
-    """What `conda repo login` keeps for one server."""
+class LogIn:
+    """One of the two ways in: `conda repo login` and `anaconda login`."""
 
-    secret: str
-    id: str
-    expires_at: str | None
+    credential: Credential
+    command: str
+    made_at: float
+    expires_at: float | None
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= time.time()
 
 
 def find_credential(site: Site, options: "GlobalOptions") -> Credential | None:
     """The nearest credential, or None: ask as anonymous. Raises Unauthenticated for an expired log-in."""
+    given = given_credential(site, options)
+    return _of_log_in(site) if given is None else given
+
+
+def given_credential(site: Site, options: "GlobalOptions") -> Credential | None:
+    """The one that wins over every log-in, if there is one: of the command line, environment or site."""
     if options.token is not None:
         return Credential(read_token_option(options.token), "--token")
     for variable in TOKEN_VARIABLES:
         if secret := os.environ.get(variable, "").strip():
-            return Credential(secret, f"environment variable {variable}")
+            origin = f"environment variable {variable}"
+            return Credential(_checked(secret, origin, BadConfiguration), origin)
     if site.api_key is not None:
-        return Credential(site.api_key, f"api_key of site '{site.name}'")
-    if (stored := load_token(site)) is not None:
-        return Credential(stored.secret, str(token_path(site)))
-    return _from_keyring(site)
+        origin = f"api_key of site '{site.name}'"
+        return Credential(_checked(site.api_key, origin, BadConfiguration), origin)
+    return None
+
+
+def _of_log_in(site: Site) -> Credential | None:
+    """The latest log-in counts: whoever logs in again, in whatever way, means that one from then on."""
+    latest_first = sorted(_log_ins(site), key=lambda log_in: log_in.made_at, reverse=True)
+    for log_in in latest_first:
+        if not log_in.has_expired:
+            return log_in.credential
+    if latest_first:
+        raise _expired(site, latest_first[0])
+    return None
+
+
+def _log_ins(site: Site) -> list[LogIn]:
+    """A keyring that cannot be read is no reason to stop as long as it is not needed."""
+    ours = _from_token_file(site)
+    try:
+        theirs = _from_keyring(site)
+    except BadConfiguration:
+        if ours is None or ours.has_expired:
+            raise
+        theirs = None
+    return [log_in for log_in in (ours, theirs) if log_in is not None]
+
+
+def _expired(site: Site, log_in: LogIn) -> Unauthenticated:
+    when = datetime.fromtimestamp(log_in.expires_at or 0, UTC)
+    again = f"{ANACONDA_LOGIN} --force" if log_in.command == ANACONDA_LOGIN else log_in.command
+    return Unauthenticated(f"Your log-in to {site.domain} expired on {when:%Y-%m-%d %H:%M} UTC. Run: {again}")
 
 
 def read_token_option(value: str) -> str:
     """A token, or the first line of the file that it names. Raises WrongUsage for the path of no file."""
     path = Path(value)
-    if path.is_file():
-        return path.read_text("utf-8").strip()
+    if _is_file(path):
+        return _checked(_first_line(path), f"file {value}", WrongUsage)
     if re.search(r"[/\\.]", value) and not JWT.fullmatch(value):
         raise WrongUsage(
             f"There is no file '{value}' to read a token from, and a token has no '/', '\\' or '.'."
         )
-    return value
+    return _checked(value, "--token", WrongUsage)
 
 
-# The token file
-
-
-def token_path(site: Site) -> Path:
-    """Beside config.toml; one file a server, so that no server is ever shown the token of another."""
-    return toml_path().parent / "repo-tokens" / f"{quote(site.domain, safe='')}.json"
-
-
-def load_token(site: Site) -> StoredToken | None:
-    path = token_path(site)
+def _is_file(path: Path) -> bool:
     try:
-        document = json.loads(path.read_text("utf-8"))
-        return StoredToken(document["token"], document["id"], document.get("expires_at"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadConfiguration(f"{path} cannot be read: {error}. Remove it and log in again.") from error
-
-
-def store_token(site: Site, token: StoredToken) -> Path:
-    """Keep the token where only its owner may read it, whole or not at all. Raises OSError."""
-    path = token_path(site)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    document = {"token": token.secret, "id": token.id, "expires_at": token.expires_at}
-    fresh = path.with_suffix(f".{os.getpid()}.new")
-    try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w") as file:
-            json.dump(document, file)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-    return path
-
-
-def forget_token(site: Site) -> bool:
-    """Whether there was one."""
-    try:
-        token_path(site).unlink()
-    except FileNotFoundError:
+        return path.is_file()
+    except (OSError, ValueError):  # a token is longer than any file's name may be
         return False
-    return True
 
 
-# The keyring of anaconda-auth
+def _first_line(path: Path) -> str:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline(1_000_000).strip()
 
 
-def _from_keyring(site: Site) -> Credential | None:
-    key = _api_key(site)
+def _checked(secret: str, origin: str, error: Callable[[str], ClientError]) -> str:
+    """Raises what `error` makes; what is no token is not repeated, as it may be nearly one."""
+    if not SENDABLE.fullmatch(secret):
+        raise error(f"What {origin} holds is no token: a token has letters and digits, and no spaces.")
+    return secret
+
+
+# The log-ins
+
+
+def _from_token_file(site: Site) -> LogIn | None:
+    stored = load_token(site)
+    if stored is None:
+        return None
+    path = token_path(site)
+    credential = Credential(stored.secret, f"{CONDA_REPO_LOGIN} ({path})")
+    return LogIn(credential, CONDA_REPO_LOGIN, path.stat().st_mtime, _moment(stored.expires_at))
+
+
+def _moment(text: str | None) -> float | None:
+    try:
+        moment = None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment is None:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _from_keyring(site: Site) -> LogIn | None:
+    key = find_api_key(site)
     if key is None:
         return None
-    expires = _expiry(key)
-    if expires is not None and expires < time.time():
-        when = datetime.fromtimestamp(expires, UTC)
-        raise Unauthenticated(
-            f"Your log-in to {site.domain} expired on {when:%Y-%m-%d %H:%M} UTC. Run: anaconda login --force"
-        )
-    return Credential(key, "anaconda login")
+    if not SENDABLE.fullmatch(key):
+        raise BadConfiguration(f"{keyring_path(site)} holds no key. Log in again: {ANACONDA_LOGIN}")
+    made_at = _claim(key, "iat")
+    credential = Credential(key, ANACONDA_LOGIN)
+    return LogIn(
+        credential, ANACONDA_LOGIN, _changed_at(site) if made_at is None else made_at, _claim(key, "exp")
+    )
 
 
-def _api_key(site: Site) -> str | None:
-    """Read as anaconda-auth writes it: importing it for one file would take half a second."""
-    path = keyring_path()
+def _changed_at(site: Site) -> float:
     try:
-        text = path.read_text("utf-8") or "{}"  # anaconda-auth makes an empty file to see if it may
-        kept = json.loads(text).get(KEYRING_SERVICE, {}).get(site.domain)
-        return None if kept is None else _text_or_none(json.loads(base64.b64decode(kept)).get("api_key"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise BadConfiguration(f"{path} cannot be read: {error}. Log in again: anaconda login") from error
+        return keyring_path(site).stat().st_mtime
+    except OSError:
+        return 0.0
 
 
-def _text_or_none(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def keyring_path() -> Path:
-    return Path(os.environ.get("ANACONDA_AUTH_KEYRING_PATH", "~/.anaconda/keyring")).expanduser()
-
-
-def _expiry(key: str) -> float | None:
-    """Seconds since 1970 in the `exp` of a JWT; None for a token of another kind."""
+def _claim(key: str, name: str) -> float | None:
+    """Seconds since 1970 in a claim of a JWT; None for a token of another kind."""
     if not JWT.fullmatch(key):
         return None
     payload = key.split(".")[1]
     try:
-        expires = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get("exp")
+        value = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get(name)
     except (ValueError, AttributeError):
         return None
-    return float(expires) if isinstance(expires, int | float) else None
+    return float(value) if isinstance(value, int | float) and abs(value) < 1e11 else None

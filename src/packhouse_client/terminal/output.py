@@ -3,6 +3,8 @@
 import json
 import re
 import sys
+from collections.abc import Iterable
+from textwrap import indent
 from typing import Any
 
 import typer
@@ -42,10 +44,22 @@ class Output:
         typer.echo(printable(text))
 
     def print_json(self, document: Any) -> None:
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=not _speaks_unicode()))
+        typer.echo(_as_json(document))
+
+    def print_json_list(self, items: Iterable[Any]) -> None:
+        """As `print_json` prints a list, but item by item: there may be more than memory holds."""
+        before = "["
+        for item in items:
+            typer.echo(f"{before}\n{indent(_as_json(item), '  ')}", nl=False)
+            before = ","
+        typer.echo("[]" if before == "[" else "\n]")
 
     def tell_of_answer(self, method: str, url: str, status: int, seconds: float) -> None:
         self.debug(f"{method} {url}: {status} in {1000 * seconds:.0f} ms")
+
+
+def _as_json(document: Any) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=not _speaks_unicode())
 
 
 def _speaks_unicode() -> bool:

@@ -1,0 +1,5 @@
+"""What plugins import."""
+
+import pluggy
+
+hookimpl = pluggy.HookimplMarker("conda")
