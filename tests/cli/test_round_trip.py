@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
 from tests.cli.shell import Shell, new_name
+from tests.clients.rattler_client import Rattler
 from tests.live import LiveServer
 
 DATA = Path(__file__).parent.parent / "data" / "conda"
@@ -58,3 +61,40 @@ def test_bytes_come_back_as_they_were_sent(shell: Shell, server: LiveServer, cha
         for path in ZLIB:
             served = client.get(f"/api/repo/{channel}/{path.parent.name}/{path.name}").raise_for_status()
             assert served.content == path.read_bytes(), path.name
+
+
+def channels_of(condarc: Path) -> list[str]:
+    """As conda reads it: `defaults` stands for the default channels, and names follow the alias."""
+    written = YAML(typ="safe", pure=True).load(condarc.read_text())
+    names = [
+        name
+        for entry in written["channels"]
+        for name in (written["default_channels"] if entry == "defaults" else [entry])
+    ]
+    return [f"{written['channel_alias']}/{name}" for name in names]
+
+
+def test_rattler_installs_from_the_condarc_of_the_wizard_and_restore_takes_it_back(
+    shell: Shell, server: LiveServer, tmp_path: Path
+) -> None:
+    base, extra = new_name("base"), new_name("extra")
+    for name in (base, extra):
+        shell.succeeds("channel", "--create", name)
+    packages = sorted(DATA.glob("noarch/depend*-1.0-0.conda"))
+    assert [path.name.partition("-1.0")[0] for path in packages] == ["dependency", "dependent"]
+    for channel, package in zip((base, extra), packages, strict=True):
+        shell.succeeds("upload", package, "-c", channel)
+    condarc = shell.home / ".condarc"
+    condarc.write_text("channels: [old]  # mine\n")
+
+    shell.succeeds("wizard", typed=f"{base}\n{extra}\ny\n")
+
+    for channel, package in zip((base, extra), packages, strict=True):
+        server.wait_until_indexed(channel, "noarch", package.name)
+    rattler = Rattler(tmp_path)
+    rattler.install(tmp_path / "env", rattler.solve_from(channels_of(condarc), "dependent"))
+    installed = {path.name for path in (tmp_path / "env/conda-meta").glob("*.json")}
+    assert installed == {"dependency-1.0-0.json", "dependent-1.0-0.json"}
+
+    shell.succeeds("wizard", "--restore")
+    assert condarc.read_text() == "channels: [old]  # mine\n"

@@ -47,7 +47,13 @@ class Rattler:
 
     def solve(self, channel: str, *specs: str, platforms: Sequence[str] = PLATFORMS) -> list[RepoDataRecord]:
         """The packages to install; raises `rattler.exceptions.SolverError` when there are none."""
-        return asyncio.run(solve([channel], specs, gateway=self._gateway, platforms=platforms))
+        return self.solve_from([channel], *specs, platforms=platforms)
+
+    def solve_from(
+        self, channels: Sequence[str], *specs: str, platforms: Sequence[str] = PLATFORMS
+    ) -> list[RepoDataRecord]:
+        """From several channels, the first of which is asked first."""
+        return asyncio.run(solve(list(channels), specs, gateway=self._gateway, platforms=platforms))
 
     def install(self, prefix: Path, records: list[RepoDataRecord]) -> None:
         asyncio.run(
