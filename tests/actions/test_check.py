@@ -525,7 +525,9 @@ def test_blob_that_nothing_refers_to_is_told_and_given_to_the_sweep(any_stocked:
     with any_stocked.packhouse.database.transaction(quiet=True) as connection:
         blob_rows.claim(connection, sha256, 11, utc_now())
         blob_rows.confirm(connection, sha256)
-    assert_mended(any_stocked, f"blob {sha256}: it is kept, but no artifact, document or upload consists of it.")
+    assert_mended(
+        any_stocked, f"blob {sha256}: it is kept, but no artifact, document or upload consists of it."
+    )
 
 
 def test_artifact_without_a_row_for_its_blob_is_told_and_mended(any_stocked: House) -> None:

@@ -18,7 +18,7 @@ from packhouse.actions.device_login import (
     find_device_login,
     redeem_device_code,
 )
-from packhouse.actions.packhouse import Packhouse
+from packhouse.actions.packhouse import LOGINS_ALLOWED, Packhouse
 from packhouse.actions.passwords import FAILURES_ALLOWED
 from packhouse.actions.sweep import sweep
 from packhouse.actions.users import change_password
@@ -64,7 +64,7 @@ class Device:
 
 @pytest.fixture
 def device(packhouse: Packhouse, ann: Actor) -> Device:
-    return Device(packhouse, begin_device_login(packhouse, CLIENT, "laptop", ADDRESS))
+    return Device(packhouse, begin_device_login(packhouse, CLIENT, "laptop", ADDRESS, ADDRESS))
 
 
 def guess(packhouse: Packhouse, code: str = "BBBB-BBBB", guesser: str = ADDRESS) -> None:
@@ -136,7 +136,7 @@ def test_device_code_of_another_client_is_unknown(device: Device, monkeypatch: p
 @pytest.mark.parametrize("client_id", ["", "another", "a\0"])
 def test_unknown_client_begins_nothing(packhouse: Packhouse, client_id: str) -> None:
     with pytest.raises(GrantRefused):
-        begin_device_login(packhouse, client_id, None, None)
+        begin_device_login(packhouse, client_id, None, None, ADDRESS)
 
 
 def test_wrong_password_approves_nothing(device: Device) -> None:
@@ -183,6 +183,17 @@ def test_device_code_is_stored_as_a_digest_alone(device: Device) -> None:
     assert device.begun.device_code not in map(str, row)
 
 
+def test_log_ins_begun_are_limited_by_address(device: Device, clock: Clock) -> None:
+    for _ in range(LOGINS_ALLOWED - 1):  # the device's own is the first
+        begin_device_login(device.packhouse, CLIENT, None, None, ADDRESS)
+
+    with pytest.raises(TooManyRequests, match="log-ins begun from this address"):
+        begin_device_login(device.packhouse, CLIENT, None, None, ADDRESS)
+    begin_device_login(device.packhouse, CLIENT, None, None, "192.0.2.2")
+    clock.advance(minutes=5)
+    begin_device_login(device.packhouse, CLIENT, None, None, ADDRESS)
+
+
 # --- guessing ---------------------------------------------------------------------------------
 
 
@@ -214,11 +225,11 @@ def test_right_code_costs_nothing_and_buys_no_guesses(device: Device) -> None:
 def test_log_ins_that_wait_are_bounded(device: Device, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(device_login, "MAX_WAITING", 1)
     with pytest.raises(TooManyRequests):
-        begin_device_login(device.packhouse, CLIENT, None, None)
+        begin_device_login(device.packhouse, CLIENT, None, None, ADDRESS)
 
     clock.advance(minutes=30)
     sweep(device.packhouse)
-    begin_device_login(device.packhouse, CLIENT, None, None)
+    begin_device_login(device.packhouse, CLIENT, None, None, ADDRESS)
 
 
 def test_sweep_forgets_log_ins_some_time_after_they_expired(device: Device, clock: Clock) -> None:

@@ -6,14 +6,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import Connection, delete, update
 
 from packhouse.actions import uploads
 from packhouse.actions.check import check
 from packhouse.actions.sweep import sweep
 from packhouse.actions.uploads import append_part, create_upload, delete_upload, find_upload, publish_upload
 from packhouse.domain.families import Declared
-from packhouse.domain.uploads import Upload
+from packhouse.domain.uploads import Upload, UploadPart
 from packhouse.errors import Conflict, Corrupt, Invalid, NotFound
 from packhouse.storage import tables
 from packhouse.storage.blobs import Spool
@@ -267,6 +267,34 @@ def test_parts_that_do_not_follow_each_other_are_told_and_the_upload_is_given_up
     assert f"upload {short.uuid}: {sentence} 'demo-1.0-0.conda' must be sent again. Mended." in told
     assert any(one.startswith(f"upload {gap.uuid}: its parts do not make up") for one in told)
     assert differences(tools, deep=True) == []
+
+
+def test_upload_whose_bytes_changed_in_the_store_is_not_published(tools: House) -> None:
+    upload = append(tools, opened(tools, 3, "data.bin"), b"abc")
+    [sha256] = kept(tools)
+    path = tools.packhouse.blobs.path(sha256)
+    assert path is not None
+    path.write_bytes(b"abX")
+
+    with pytest.raises(Corrupt, match=r"'data\.bin' was damaged in the store"):
+        publish_upload(tools.packhouse, tools.admin, "tools", upload.uuid, Declared("gra", "data"))
+
+
+def test_upload_given_up_while_it_is_published_is_no_damage(
+    tools: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = sent_in_parts(tools, tools.build("demo"))
+    parts = uploads.uploads.parts
+
+    def given_up_first(connection: Connection, upload_id: int) -> list[UploadPart]:
+        monkeypatch.setattr(uploads.uploads, "parts", parts)
+        assert uploads.drop_upload(tools.packhouse, upload_id)
+        return parts(connection, upload_id)
+
+    monkeypatch.setattr(uploads.uploads, "parts", given_up_first)
+    _, is_new = publish_upload(tools.packhouse, tools.admin, "tools", upload.uuid, CONDA)
+
+    assert is_new
 
 
 def test_upload_that_lost_a_part_is_not_published(tools: House) -> None:

@@ -6,11 +6,12 @@ placeholders filled in and what it promises, or in `NOT_YET` with the reason.
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.builders import build_conda_package
@@ -41,7 +42,7 @@ class World:
     """What a command line finds: a channel with a package, a notebook and a subchannel, and files to upload."""
 
     shell: Shell
-    server: LiveServer
+    api: httpx.Client
     channel: str
     other: str
     folder: Path
@@ -75,41 +76,40 @@ class World:
         return words[2:] if words[0] == "conda" else words[1:]
 
     def get(self, path: str) -> Any:
-        with self.server.client() as client:
-            return client.get(f"/api{path}").raise_for_status().json()
+        return self.api.get(f"/api{path}").raise_for_status().json()
 
     def files(self, channel: str, package: str, family: str = "conda") -> list[str]:
-        with self.server.client() as client:
-            answer = client.get(f"/api/channels/{channel}/artifacts/{family}/{package}/files")
+        answer = self.api.get(f"/api/channels/{channel}/artifacts/{family}/{package}/files")
         return [file["ckey"] for file in answer.json()["items"]] if answer.status_code == 200 else []
 
 
 @pytest.fixture
-def world(shell: Shell, server: LiveServer, tmp_path: Path) -> World:
+def world(shell: Shell, server: LiveServer, admin_token: str, tmp_path: Path) -> Iterator[World]:
     folder = tmp_path / "files"
     folder.mkdir()
-    made = World(shell, server, new_name("snakes"), new_name("lua"), folder)
-    for channel in (made.channel, f"{made.channel}/stage", made.other, f"{made.other}/stage"):
-        server.create_channel(channel)
-    package = build_conda_package(folder, "snake", about={"license": "MIT"})
-    for channel in (made.channel, f"{made.channel}/stage"):
-        assert server.upload(channel, package).status_code == 201
-    for name in ("viper", "cobra"):
-        build_conda_package(folder, name)
-    _upload_notebook(made)
-    (shell.home / ".condarc").write_text(f"default_channels:\n  - {made.other}\n  - {made.channel}\n")
-    return made
+    (folder / "analysis.ipynb").write_text(json.dumps(NOTEBOOK))
+    for name in ("snake", "viper", "cobra"):
+        build_conda_package(folder, name, about={"license": "MIT"})
+    with server.client(admin_token) as api:
+        made = World(shell, api, new_name("snakes"), new_name("lua"), folder)
+        _furnish(made)
+        yield made
 
 
-def _upload_notebook(world: World) -> None:
-    path = world.folder / "analysis.ipynb"
-    path.write_text(json.dumps(NOTEBOOK))
-    with world.server.client() as client:
-        client.post(
-            f"/api/channels/{world.channel}/artifacts",
-            data={"filetype": "jupyter_notebook", "size": str(path.stat().st_size)},
-            files={"content": (path.name, path.read_bytes())},
-        ).raise_for_status()
+def _furnish(world: World) -> None:
+    for channel in (world.channel, f"{world.channel}/stage", world.other, f"{world.other}/stage"):
+        world.api.post("/api/channels", json={"name": channel}).raise_for_status()
+    _publish(world, world.channel, "snake-1.0-0.conda", "conda1")
+    _publish(world, f"{world.channel}/stage", "snake-1.0-0.conda", "conda1")
+    _publish(world, world.channel, "analysis.ipynb", "jupyter_notebook")
+    condarc = f"default_channels:\n  - {world.other}\n  - {world.channel}\n"
+    (world.shell.home / ".condarc").write_text(condarc)
+
+
+def _publish(world: World, channel: str, name: str, filetype: str) -> None:
+    files = {"content": (name, (world.folder / name).read_bytes())}
+    answer = world.api.post(f"/api/channels/{channel}/artifacts", data={"filetype": filetype}, files=files)
+    answer.raise_for_status()
 
 
 Promise = Callable[[World, Screen], bool]
@@ -124,8 +124,7 @@ def privacy_is(privacy: str) -> Promise:
 
 
 def is_gone(world: World, screen: Screen) -> bool:
-    with world.server.client() as client:
-        return client.get(f"/api/channels/{world.channel}").status_code == 404
+    return world.api.get(f"/api/channels/{world.channel}").status_code == 404
 
 
 def is_in_both(target: str) -> Promise:

@@ -61,6 +61,17 @@ def test_transaction_that_fails_changes_nothing(database: Database) -> None:
     assert value_of(database) == 0
 
 
+def test_failure_tells_no_value_that_was_to_be_stored(database: Database) -> None:
+    def add(connection: Connection) -> None:
+        connection.execute(insert(secret).values(name="key", value=b"not to be told"))
+
+    with pytest.raises(IntegrityError) as told, database.transaction() as connection:
+        add(connection)
+        add(connection)
+
+    assert "not to be told" not in str(told.value)
+
+
 def test_reader_sees_one_moment_however_long_it_reads(database: Database) -> None:
     with database.reading() as connection:
         assert number(connection) == 0

@@ -93,6 +93,13 @@ def test_answer_says_what_it_is_how_long_and_which(tools: House, kind: str) -> N
     assert "content-encoding" not in answer.headers
 
 
+def test_file_is_shown_by_no_browser_as_a_page_of_ours(tools: House) -> None:
+    whole, part = get(tools, f"tools/{FILE}"), get(tools, f"tools/{FILE}", headers={"range": "bytes=0-9"})
+    for answer in (whole, part):
+        assert answer.headers["content-disposition"] == "attachment"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
 @EVERY_KIND
 def test_head_has_the_headers_of_get_and_no_body(tools: House, kind: str) -> None:
     assert_head_is_like_get(tools, url_of(tools, kind))

@@ -72,7 +72,11 @@ def test_every_route_of_the_api_is_in_the_list_that_is_fuzzed(house: House) -> N
     described = house.request("GET", "/api/openapi.json").json()["paths"]
     known = {(method, re.sub(r"{\w+}|conda(?=/)", "*", path)) for method, path in ROUTES}
     aliases = {"/api/organizations/my", "/api/auth/account/profile", "/api/auth/account/me", "/api/logout"}
-    aliases |= {"/api/auth/device", "/api/auth/token", "/api/system"}  # read no credential; fuzzed in `test_oauth.py`
+    aliases |= {
+        "/api/auth/device",
+        "/api/auth/token",
+        "/api/system",
+    }  # read no credential; fuzzed in `test_oauth.py`
     for path, operations in described.items():
         for method in operations:
             if (

@@ -14,7 +14,7 @@ from packhouse.domain.authorization_codes import challenge_of
 from packhouse.domain.oauth import CLIENTS
 from tests.asgi import Response
 from tests.house import PASSWORD, House
-from tests.web.test_oauth import CLIENT, FORM, ask, begin, behind_proxy, post
+from tests.web.test_oauth import CLIENT, FORM, ask, begin, behind_proxy, odd_form, post
 
 VERIFIER = "v" * 64
 ASKED = {
@@ -140,6 +140,14 @@ def test_guessers_behind_a_proxy_are_told_apart(house: House) -> None:
     statuses = [house.request("GET", path, headers=headers).status for headers in seen]
 
     assert statuses == [404] * 10 + [429, 404]
+
+
+def test_name_that_is_no_text_is_asked_again(house: House) -> None:
+    code = begin(house)["user_code"]
+    headers, body = odd_form(user_code=code, answer="allow", username=r"\ud800", password="x")
+    answer = house.request("POST", "/app/device", headers=headers, body=body)
+
+    assert (answer.status, code in text(answer)) == (403, True)
 
 
 # --- other sites ------------------------------------------------------------------------------

@@ -63,6 +63,16 @@ def behind_proxy(house: House, public_url: str) -> None:
     house.packhouse = replace(house.packhouse, settings=settings)
 
 
+def odd_form(**fields: str) -> tuple[dict[str, str], bytes]:
+    """A form whose `charset` makes a lone surrogate of `\\ud800`."""
+    parts = (
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    )
+    kind = "multipart/form-data; boundary=x; charset=unicode_escape"
+    return {"content-type": kind}, "".join([*parts, "--x--\r\n"]).encode()
+
+
 # --- discovery --------------------------------------------------------------------------------
 
 
@@ -101,6 +111,22 @@ def test_device_is_told_where_to_send_its_person_and_how_often_to_ask(house: Hou
 
 def test_device_with_an_old_key_begins_a_log_in_all_the_same(house: House) -> None:
     begin(house, authorization="Bearer expired-or-deleted")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"grant_type": DEVICE_GRANT, "device_code": r"\ud800"},
+        {"grant_type": "authorization_code", "code": "x", "code_verifier": r"\ud800"},
+    ],
+    ids=["device code", "verifier"],
+)
+def test_secret_that_is_no_text_is_refused(house: House, fields: dict[str, str]) -> None:
+    headers, body = odd_form(client_id=CLIENT, **fields)
+
+    assert_grant_refused(
+        house.request("POST", "/api/auth/token", headers=headers, body=body), "invalid_grant"
+    )
 
 
 def test_access_token_is_a_session(house: House) -> None:

@@ -40,11 +40,15 @@ class BegunLogin:
 
 @retried  # two user codes of 20^8 may be the same
 def begin_device_login(
-    packhouse: Packhouse, client_id: str, host: str | None, address: str | None
+    packhouse: Packhouse, client_id: str, host: str | None, address: str | None, asker: str
 ) -> BegunLogin:
-    """Raises GrantRefused for an unknown client, TooManyRequests where far too many log-ins wait."""
+    """Raises GrantRefused for an unknown client, TooManyRequests where far too many log-ins wait.
+
+    `asker` is whose are counted together, so that nobody takes all the places there are.
+    """
     check_client(client_id)
     now = packhouse.clock()
+    packhouse.begun_logins.count(asker, now)
     begun = BegunLogin(secrets.token_urlsafe(32), new_user_code())
     login = DeviceLogin(
         0,

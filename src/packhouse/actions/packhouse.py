@@ -10,6 +10,9 @@ from packhouse.settings import Settings
 from packhouse.storage.blobs import Blobs
 from packhouse.storage.database import Database
 
+LOGINS_ALLOWED = 100
+"""Log-ins from devices that one address may begin within the window of `Failures`; a company may share one."""
+
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -24,6 +27,9 @@ class Packhouse:
     passwords: Passwords = field(default_factory=Passwords)
     """One for all requests of a process: failures are counted across them."""
     code_guesses: Failures = field(default_factory=lambda: Failures("wrong codes from this address"))
+    begun_logins: Failures = field(
+        default_factory=lambda: Failures("log-ins begun from this address", LOGINS_ALLOWED)
+    )
 
     @property
     def spool_dir(self) -> Path:

@@ -75,8 +75,9 @@ class Failures:
     `what` they are completes the sentence that refuses the next one: "Too many ...".
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, allowed: int = FAILURES_ALLOWED) -> None:
         self._what = what
+        self._allowed = allowed
         self._lock = threading.Lock()
         self._counts: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
 
@@ -86,7 +87,7 @@ class Failures:
             since, failures = self._counts.pop(name, (now, 0))
             if now - since >= FAILURE_WINDOW:
                 since, failures = now, 0
-            refused = failures >= FAILURES_ALLOWED
+            refused = failures >= self._allowed
             self._counts[name] = (since, failures if refused else failures + 1)
             if len(self._counts) > NAMES_WATCHED:
                 self._counts.popitem(last=False)

@@ -1,5 +1,6 @@
 """Take a file in parts: open an upload, append to it, publish it, give it up."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -57,9 +58,13 @@ def _require_few(packhouse: Packhouse, connection: Connection, actor: Actor, use
 
 def find_upload(packhouse: Packhouse, actor: Actor, uuid: str) -> Upload:
     """One of the actor's own; raises NotFound for all others, and for one that expired."""
-    user_id = _require_uploader(actor)
     with packhouse.database.reading() as connection:
-        upload = uploads.by_uuid(connection, user_id, uuid, packhouse.clock())
+        return _find(packhouse, connection, actor, uuid)
+
+
+def _find(packhouse: Packhouse, connection: Connection, actor: Actor, uuid: str) -> Upload:
+    user_id = _require_uploader(actor)
+    upload = uploads.by_uuid(connection, user_id, uuid, packhouse.clock())
     if upload is None:
         raise NotFound(f"There is no upload '{uuid}' among yours; it may have expired. Send the file again.")
     return upload
@@ -131,25 +136,31 @@ def put_together(packhouse: Packhouse, actor: Actor, uuid: str) -> Iterator[tupl
 
     Raises Conflict for one that is not complete, Corrupt when stored bytes are not those that came.
     """
-    upload = find_upload(packhouse, actor, uuid)
+    with packhouse.database.reading() as connection:  # both at once: it may be given up meanwhile
+        upload = _find(packhouse, connection, actor, uuid)
+        parts = uploads.parts(connection, upload.id)
     if upload.missing:
         raise Conflict(
             f"'{upload.filename}' is not complete: {upload.missing} of its {upload.size} bytes are missing. "
             f"Send them, from byte {upload.received} on."
         )
-    with packhouse.database.reading() as connection:
-        parts = uploads.parts(connection, upload.id)
     with Spool(packhouse.spool_dir) as spool:
-        for part in parts:
-            for chunk in packhouse.blobs.read(part.sha256):
-                spool.write(bytes(chunk))
-        yield upload, spool, _checked(upload, spool.finish())
+        are_sound = all([_spooled(packhouse, part, spool) for part in parts])
+        digests = spool.finish()
+        if not are_sound or digests.size != upload.size:
+            raise Corrupt(
+                f"'{upload.filename}' was damaged in the store. Delete its upload, and send it again."
+            )
+        yield upload, spool, digests
 
 
-def _checked(upload: Upload, digests: Digests) -> Digests:
-    if digests.size != upload.size:
-        raise Corrupt(f"'{upload.filename}' was damaged in the store. Delete its upload, and send it again.")
-    return digests
+def _spooled(packhouse: Packhouse, part: UploadPart, spool: Spool) -> bool:
+    """Write the part's bytes into the spool; False if they are not those that came."""
+    found = hashlib.sha256()
+    for chunk in packhouse.blobs.read(part.sha256):
+        found.update(chunk)
+        spool.write(bytes(chunk))
+    return found.hexdigest() == part.sha256
 
 
 def publish_upload(

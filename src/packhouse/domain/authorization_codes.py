@@ -77,7 +77,7 @@ def check_redirect_uri(uri: str) -> None:
 
 def challenge_of(verifier: str) -> str:
     """The `S256` of RFC 7636, 4.2."""
-    digest = hashlib.sha256(verifier.encode()).digest()
+    digest = hashlib.sha256(verifier.encode("utf-8", "surrogatepass")).digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 

@@ -27,6 +27,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
+        # Either hides parameters: failures are logged, and these may be keys and hashes of passwords.
         self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
         self._listeners: list[Callable[[], None]] = []
         # SQLite has one writer. Threads that queue here wait their turn; in SQLite they would poll for it.
@@ -94,7 +95,7 @@ def retried(action: Callable[P, T]) -> Callable[P, T]:
 
 
 def _sqlite_engine(url: str) -> Engine:
-    engine = create_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE)
+    engine = create_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -119,7 +120,9 @@ def _sqlite_engine(url: str) -> Engine:
 
 
 def _postgresql_engine(url: str) -> Engine:
-    return create_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_pre_ping=True)
+    return create_engine(
+        url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_pre_ping=True, hide_parameters=True
+    )
 
 
 @contextmanager

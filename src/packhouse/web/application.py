@@ -9,6 +9,7 @@ from packhouse.actions.downloads import Downloads
 from packhouse.actions.packhouse import Packhouse
 from packhouse.domain.channels import RESERVED_NAMES
 from packhouse.web.asgi import Receive, Scope, Send
+from packhouse.web.body_limit import BodyLimit
 from packhouse.web.errors import install_error_handlers
 from packhouse.web.lingering import answer_after_body
 from packhouse.web.openapi import install_openapi
@@ -44,6 +45,7 @@ def management_api(packhouse: Packhouse) -> FastAPI:
         redirect_slashes=False,
     )
     application.state.packhouse = packhouse
+    application.add_middleware(BodyLimit)
     application.add_middleware(TusAnswers)
     install_error_handlers(application)
     install_routes(application)

@@ -46,7 +46,13 @@ STATUSES: Mapping[type[PackhouseError], int] = {
 }
 """A subclass that is not listed has the status of its nearest ancestor."""
 
-CODES: Mapping[int, str] = {401: "auth_required", 403: "forbidden", 404: "not_found", 409: "conflict"}
+CODES: Mapping[int, str] = {
+    401: "auth_required",
+    403: "forbidden",
+    404: "not_found",
+    409: "conflict",
+    413: "too_large",
+}
 
 CHALLENGES = 'Basic realm="packhouse", Bearer realm="packhouse"'
 

@@ -66,6 +66,22 @@ def test_what_is_no_environment_is_refused(read: Read, data: bytes, says: str) -
         read(ENVIRONMENT, "lab.yml", data)
 
 
+def test_character_beyond_all_is_refused(read: Read) -> None:
+    with pytest.raises(InvalidPackage, match="no YAML that can be read"):
+        read(ENVIRONMENT, "lab.yml", rb'name: "\UFFFFFFFF"')
+
+
+def test_environment_of_too_many_values_is_refused(read: Read) -> None:
+    with pytest.raises(InvalidPackage, match="more than 20000 names and values"):
+        read(ENVIRONMENT, "lab.yml", b"dependencies: [" + b"b," * 20_000 + b"]")
+
+
+def test_anchors_that_nothing_refers_to_are_passed_over_without_a_warning(read: Read) -> None:
+    facts = read(ENVIRONMENT, "lab.yml", b"dependencies: [&a python, &a pip]")
+
+    assert facts.details["dependencies"] == ["python", "pip"]
+
+
 def test_tags_build_nothing(read: Read) -> None:
     data = b"name: x\ndependencies: [!!python/object/apply:os.system [echo]]\n"
 

@@ -46,6 +46,12 @@ def test_summary_without_a_title_is_the_kernel(read: Read) -> None:
     assert read(NOTEBOOK, "sums.ipynb", notebook(metadata=metadata)).about["summary"] == "R 4.3"
 
 
+@pytest.mark.parametrize("number", [b"1e999", b"9" * 6_000], ids=["float", "integer"])
+def test_number_that_cannot_be_held_is_refused(read: Read, number: bytes) -> None:
+    with pytest.raises(InvalidPackage, match=r"sums\.ipynb is no notebook: .* out of range"):
+        read(NOTEBOOK, "sums.ipynb", b'{"nbformat": 4, "metadata": {"x": %s}}' % number)
+
+
 @pytest.mark.parametrize("metadata", [{}, {"kernelspec": 1, "title": ["x"], "language_info": None}])
 def test_metadata_of_odd_shape_is_passed_over(read: Read, metadata: Any) -> None:
     assert read(NOTEBOOK, "sums.ipynb", notebook(metadata=metadata)).about == {"nbformat": 4}

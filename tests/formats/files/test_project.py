@@ -4,7 +4,9 @@ import bz2
 import gzip
 import io
 import json
+import struct
 import tarfile
+import zipfile
 import zlib
 
 import pytest
@@ -139,6 +141,25 @@ def test_encrypted_zip_is_refused(read: Read) -> None:
     data[data.index(b"PK\x01\x02") + 8] |= 1
 
     with pytest.raises(InvalidPackage, match="encrypted"):
+        read(PROJECT, "x.zip", bytes(data))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_document_that_cannot_be_unpacked_in_steps_is_refused(read: Read, method: int) -> None:
+    with pytest.raises(InvalidPackage, match="neither stored nor deflated"):
+        read(PROJECT, "x.zip", zipped(DOCUMENT, method))
+
+
+def test_zip_member_that_lies_beyond_any_file_is_refused(read: Read) -> None:
+    data = bytearray(zipped(DOCUMENT))
+    directory, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    zip64 = struct.pack("<2HQ", 1, 8, 2**64 - 1)
+    struct.pack_into("<H", data, directory + 30, len(zip64))
+    struct.pack_into("<L", data, directory + 42, 0xFFFFFFFF)
+    struct.pack_into("<L", data, end + 12, end - directory + len(zip64))
+    data[end:end] = zip64
+
+    with pytest.raises(InvalidPackage, match="no zip archive that can be read"):
         read(PROJECT, "x.zip", bytes(data))
 
 

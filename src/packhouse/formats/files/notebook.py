@@ -1,7 +1,7 @@
 """A Jupyter notebook: a JSON object of the notebook format (nbformat) of version 3 or later."""
 
 import codecs
-from typing import Any, BinaryIO
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ STEP_BYTES = 1024**2
 MAX_METADATA_BYTES = 256 * 1024
 OLDEST_FORMAT = 3
 
+_Kind = TypeVar("_Kind")
+
 
 class _Notebook(msgspec.Struct):
     """The keys that are looked at; the cells are read as JSON and forgotten."""
@@ -31,7 +33,7 @@ def read_notebook(file: BinaryIO, filename: str, declared: Declared) -> FileFact
     """Raises InvalidPackage for what is no notebook, TooLarge for one beyond the limits."""
     own_name = stem(filename, EXTENSION)
     name = check_name(declared.name or own_name)
-    notebook = _decode(_read(file, filename), filename)
+    notebook = _decode(_read(file, filename), _Notebook, filename)
     if notebook.nbformat < OLDEST_FORMAT:
         raise InvalidPackage(
             f"{filename}: notebooks of format {notebook.nbformat} are not taken; open it in Jupyter and save "
@@ -55,16 +57,15 @@ def _read(file: BinaryIO, filename: str) -> bytes:
     return data
 
 
-def _decode(data: bytes, filename: str) -> _Notebook:
+def _decode(data: bytes | msgspec.Raw, kind: type[_Kind], filename: str) -> _Kind:
     try:
-        notebook = msgspec.json.decode(data, type=_Notebook)
-        _require_text(data)
+        _require_text(memoryview(data))
+        return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidPackage(f"{filename} is no notebook: {error}.") from error
-    return notebook
 
 
-def _require_text(data: bytes) -> None:
+def _require_text(data: memoryview) -> None:
     """Strings that are passed over are not looked at; here they are, a step at a time. UnicodeDecodeError."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     for start in range(0, len(data), STEP_BYTES):
@@ -89,7 +90,7 @@ def _about(notebook: _Notebook, filename: str) -> JsonObject:
 def _metadata(raw: msgspec.Raw, filename: str) -> JsonObject:
     if len(memoryview(raw)) > MAX_METADATA_BYTES:
         raise TooLarge(f"{filename}: its metadata has more than {MAX_METADATA_BYTES // 1024} KiB.")
-    found: Any = msgspec.json.decode(raw)
+    found = _decode(raw, object, filename)  # a number that was passed over may be one that cannot be held
     if not isinstance(found, dict):
         raise InvalidPackage(f"{filename} is no notebook: its 'metadata' is no object.")
     return found

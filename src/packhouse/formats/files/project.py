@@ -1,5 +1,6 @@
 """An Anaconda project: an archive of a folder with `anaconda-project.yml` in it."""
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -34,8 +35,12 @@ _ZIP_ERRORS = (
     RuntimeError,
     EOFError,
     OSError,
+    OverflowError,
     ValueError,
+    struct.error,
 )
+_BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""`zipfile` unpacks all others as far as they go, whatever size it was asked for."""
 
 
 def read_project(file: BinaryIO, filename: str, declared: Declared, limits: Limits = LIMITS) -> FileFacts:
@@ -128,9 +133,15 @@ def _search_zip(archive: zipfile.ZipFile, limits: Limits) -> _Search:
         budget.spend(member.file_size)
         path = inner_path(member.orig_filename)
         if not member.is_dir() and search.wants(path):
+            _require_bounded(member)
             with archive.open(member) as content:
                 search.keep(path, content.read(MAX_BYTES + 1))
     return search
+
+
+def _require_bounded(member: zipfile.ZipInfo) -> None:
+    if member.compress_type not in _BOUNDED_METHODS:
+        raise InvalidPackage(f"its zip member {member.filename!r} is neither stored nor deflated")
 
 
 _READERS: dict[str, Reader] = {

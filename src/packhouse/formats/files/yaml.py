@@ -12,15 +12,25 @@ from packhouse.domain.artifacts import JsonObject
 from packhouse.errors import InvalidPackage, TooLarge
 
 MAX_BYTES = 256 * 1024
-"""Parsed in a second; the longest environments, locked to every build, stay below a fifth of it."""
+"""The longest environments, locked to every build, stay below a fifth of it."""
+MAX_NODES = 20_000
+"""Names, values, lists and mappings: short ones take the most time. So many are parsed in a second or two."""
 
 
-class _WithoutAliases(Composer):
-    """A few lines of aliases to aliases stand for gigabytes."""
+class _BoundedComposer(Composer):
+    """Reads no aliases: a few lines of aliases to aliases stand for gigabytes."""
+
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader)
+        self.warn_double_anchors = False  # who may send files should not write the log
+        self._nodes = 0
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
         if self.parser.check_event(AliasEvent):
             raise YAMLError("aliases (*name) are not read; write the value out")
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise YAMLError(f"it holds more than {MAX_NODES} names and values")
         found: Node | None = super().compose_node(parent, index)
         return found
 
@@ -31,12 +41,12 @@ def read_mapping(data: bytes, what: str) -> JsonObject:
         raise TooLarge(f"{what} is longer than {MAX_BYTES // 1024} KiB.")
     # "base" makes a text of every scalar: no number, date or tag of a stranger's choice is built.
     yaml = YAML(typ="base", pure=True)
-    yaml.Composer = _WithoutAliases
+    yaml.Composer = _BoundedComposer
     try:
         found: Any = yaml.load(data.decode())
     except RecursionError as error:
         raise InvalidPackage(f"{what} is no YAML that can be read: it is nested too deeply.") from error
-    except (YAMLError, ValueError, TypeError) as error:
+    except (YAMLError, ValueError, TypeError, OverflowError) as error:  # the last by "\UFFFFFFFF"
         raise InvalidPackage(f"{what} is no YAML that can be read: {_first_line(error)}.") from error
     if not isinstance(found, dict):
         raise InvalidPackage(f"{what} is no YAML mapping of names to values.")

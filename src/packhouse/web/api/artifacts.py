@@ -22,6 +22,7 @@ from packhouse.web.api.channel_routes import ChannelAt, at_channel
 from packhouse.web.api.paging import Paging, Text, check_sort, page_of
 from packhouse.web.api.shapes import file_json, package_json
 from packhouse.web.api.uploads import CompleteUpload, read_complete_upload
+from packhouse.web.body_limit import unbounded_stream
 from packhouse.web.credentials import CurrentActor, House
 from packhouse.web.errors import ERROR_RESPONSES
 from packhouse.web.request import base_url
@@ -168,7 +169,7 @@ async def _publish_form(
 ) -> tuple[Entry, bool]:
     with Spool(packhouse.spool_dir, packhouse.settings.max_upload_bytes) as spool:
         upload = Upload(spool, request.headers.get("content-type", ""))
-        digests = await receive(upload, request.stream(), packhouse.settings.max_upload_seconds)
+        digests = await receive(upload, unbounded_stream(request), packhouse.settings.max_upload_seconds)
         assert upload.filename is not None
         declared = declared_in(upload.fields)
         return await run_in_threadpool(

@@ -15,7 +15,7 @@ from packhouse.domain import device_logins
 from packhouse.errors import GrantRefused
 from packhouse.web.credentials import House, SignedInActor
 from packhouse.web.errors import ERROR_RESPONSES
-from packhouse.web.request import base_url, client_address
+from packhouse.web.request import asker, base_url, client_address
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 CODE_GRANT = "authorization_code"
@@ -89,7 +89,7 @@ def begin_log_in_of_device(
     host: ClientHost = None,
 ) -> DeviceAuthorization:
     """Begin the log-in of a device (RFC 8628): a code to ask with, and one for a person to answer in a browser."""
-    begun = begin_device_login(packhouse, client_id, host, client_address(request))
+    begun = begin_device_login(packhouse, client_id, host, client_address(request), asker(request))
     response.headers["Cache-Control"] = "no-store"
     page = f"{base_url(request)}/app/device"
     return DeviceAuthorization(

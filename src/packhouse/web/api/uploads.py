@@ -17,6 +17,7 @@ from packhouse.domain.uploads import Upload
 from packhouse.errors import Interrupted, Invalid, TooLarge
 from packhouse.storage.blobs import Spool
 from packhouse.web import tus
+from packhouse.web.body_limit import unbounded_stream
 from packhouse.web.credentials import CurrentActor, House
 from packhouse.web.errors import ERROR_RESPONSES
 from packhouse.web.request import base_url
@@ -134,7 +135,7 @@ async def _receive(
 ) -> Upload:
     """Keep all that arrives. Of half a part with a checksum nobody can say if it is right: nothing is kept."""
     try:
-        await pour(request.stream(), part.feed, packhouse.settings.max_upload_seconds)
+        await pour(unbounded_stream(request), part.feed, packhouse.settings.max_upload_seconds)
     except Interrupted:
         if part.checksum is None:
             await run_in_threadpool(_append, packhouse, actor, upload, part)

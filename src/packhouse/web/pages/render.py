@@ -28,7 +28,8 @@ def page(template: str, status: int = 200, form_targets: str = "'self'", **value
         "base-uri 'none'; frame-ancestors 'none'"
     )
     text = _environment().get_template(f"{template}.html").render(**values)
-    return HTMLResponse(text, status, {**HEADERS, "Content-Security-Policy": policy})
+    sendable = text.encode("utf-8", "replace")  # a form of an odd `charset` brings lone surrogates
+    return HTMLResponse(sendable, status, {**HEADERS, "Content-Security-Policy": policy})
 
 
 @cache

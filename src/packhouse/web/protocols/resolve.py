@@ -27,6 +27,8 @@ from packhouse.web.protocols.content import (
 from packhouse.web.protocols.shard_indexes import ShardIndexes
 
 JSON, ZSTD, OCTETS = b"application/json", b"application/zstd", b"application/octet-stream"
+AS_A_FILE = [(b"content-disposition", b"attachment"), (b"x-content-type-options", b"nosniff")]
+"""Whoever may publish may publish a page: no browser should show it as one of ours."""
 SHARD_INDEX = "repodata_shards.msgpack.zst"
 
 EMPTY: dict[tuple[str, str], Callable[[io.BytesIO], object]] = {
@@ -106,6 +108,7 @@ class Resolver:
         answer.headers += [
             (b"content-type", OCTETS),
             (b"cache-control", cache_control(is_shared, FILE_SECONDS)),
+            *AS_A_FILE,
         ]
         return answer
 
