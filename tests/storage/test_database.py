@@ -62,12 +62,13 @@ def test_transaction_that_fails_changes_nothing(database: Database) -> None:
 
 
 def test_failure_tells_no_value_that_was_to_be_stored(database: Database) -> None:
-    def add(connection: Connection) -> None:
-        connection.execute(insert(secret).values(name="key", value=b"not to be told"))
+    def add() -> None:
+        with database.transaction() as connection:
+            connection.execute(insert(secret).values(name="key", value=b"not to be told"))
 
-    with pytest.raises(IntegrityError) as told, database.transaction() as connection:
-        add(connection)
-        add(connection)
+    add()
+    with pytest.raises(IntegrityError) as told:
+        add()
 
     assert "not to be told" not in str(told.value)
 

@@ -145,7 +145,7 @@ def put_together(packhouse: Packhouse, actor: Actor, uuid: str) -> Iterator[tupl
             f"Send them, from byte {upload.received} on."
         )
     with Spool(packhouse.spool_dir) as spool:
-        are_sound = all([_spooled(packhouse, part, spool) for part in parts])
+        are_sound = all(_spooled(packhouse, part, spool) for part in parts)
         digests = spool.finish()
         if not are_sound or digests.size != upload.size:
             raise Corrupt(
