@@ -94,6 +94,10 @@ def test_page_is_cut_and_the_total_is_not(any_house: House, query: str, expected
     assert (document["total_count"], ckeys(document)) == (5, expected)
 
 
+def test_more_than_a_thousand_at_once_are_refused(shelf: House) -> None:
+    assert_refused(shelf.request("GET", "/api/channels/tools/files?limit=1001"), 400, "invalid", "1000")
+
+
 def test_subchannel_lists_its_own_files(shelf: House) -> None:
     shelf.channel("tools/stage")
     shelf.publish("tools/stage", "demo")

@@ -14,7 +14,7 @@ from packhouse.domain.events import Event, FileChange
 from packhouse.errors import Invalid, Unauthenticated
 from packhouse.storage import channels, events, file_changes
 from packhouse.web.api.channel_routes import ChannelAt, at_channel
-from packhouse.web.api.paging import Paging, page_of
+from packhouse.web.api.paging import BoundedPaging, Paging, page_of
 from packhouse.web.api.shapes import channel_json
 from packhouse.web.credentials import CurrentActor, House
 from packhouse.web.errors import ERROR_RESPONSES
@@ -163,7 +163,9 @@ def channel_history(packhouse: House, actor: CurrentActor, path: ChannelAt, page
 
 
 @at_channel(router.get, "/package-changes")
-def package_changes(packhouse: House, actor: CurrentActor, path: ChannelAt, page: Paging) -> dict[str, Any]:
+def package_changes(
+    packhouse: House, actor: CurrentActor, path: ChannelAt, page: BoundedPaging
+) -> dict[str, Any]:
     """Which files came into the channel or left it, a file an item, the newest first."""
     with packhouse.database.reading() as connection:
         channel = channels.get(connection, path)

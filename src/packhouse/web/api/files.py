@@ -8,7 +8,7 @@ from packhouse.domain.access import Permission, require
 from packhouse.storage import channels, entries
 from packhouse.storage.entries import FileFilter
 from packhouse.web.api.channel_routes import ChannelAt, at_channel
-from packhouse.web.api.paging import Paging, Text, page_of
+from packhouse.web.api.paging import BoundedPaging, Text, page_of
 from packhouse.web.api.shapes import file_json
 from packhouse.web.credentials import CurrentActor, House
 from packhouse.web.errors import ERROR_RESPONSES
@@ -36,7 +36,7 @@ def list_channel_files(
     actor: CurrentActor,
     path: ChannelAt,
     wanted: WantedFiles,
-    page: Paging,
+    page: BoundedPaging,
     request: Request,
 ) -> dict[str, Any]:
     """The files of one channel, by family, package and address."""

@@ -24,6 +24,23 @@ class Page:
 
 Paging = Annotated[Page, Depends(Page)]
 
+MOST_AT_ONCE = 1_000
+
+
+class BoundedPage(Page):
+    """For listings that no old client knows: never more than a thousand at once."""
+
+    def __init__(
+        self,
+        offset: Annotated[int, Query(ge=0, le=MAX_INTEGER, description="Items to pass over.")] = 0,
+        limit: Annotated[
+            int, Query(ge=0, le=MOST_AT_ONCE, description="Items at most, a thousand of them.")
+        ] = MOST_AT_ONCE,
+    ) -> None:
+        super().__init__(offset, limit)
+
+
+BoundedPaging = Annotated[BoundedPage, Depends(BoundedPage)]
 
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")] | None
 """What a listing is narrowed by. PostgreSQL refuses a NUL, and SQLite ends the text there."""
