@@ -34,7 +34,7 @@ EXIT_CODES: dict[type[Exception], int] = {
     Conflict: CONFLICT,
     Frozen: CONFLICT,
 }
-ENDINGS = (typer.Exit, typer.Abort, TyperException)
+ENDINGS = (typer.Exit, TyperException)
 TOKEN_REFUSED = "The provided token does not allow you to perform this operation"
 
 
@@ -61,11 +61,12 @@ class FailureTold:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         if error is None or isinstance(error, ENDINGS):
+            _point_to_the_place(self._context, error)
             return False
         if isinstance(error, BrokenPipeError):
             _leave_the_pipe()
             self.exit_code = BROKEN_PIPE
-        elif isinstance(error, KeyboardInterrupt):
+        elif isinstance(error, KeyboardInterrupt | typer.Abort):  # the latter at a question
             typer.echo("\nInterrupted.", err=True)
             self.exit_code = INTERRUPTED
         elif isinstance(error, Exception):  # whatever it is, people get a sentence and scripts a code
@@ -80,6 +81,18 @@ class FailureTold:
         self.exit_code = exit_code_of(error)
         if isinstance(error, Unauthenticated) and session is not None:
             self.is_worth_a_second_try = _logs_in_now(session)
+
+
+def _point_to_the_place(context: Any, error: BaseException | None) -> None:
+    """An option for all commands stands before the command's name; say so where it was put behind it."""
+    option = getattr(error, "option_name", None)
+    known = {name for parameter in context.command.params for name in parameter.opts}
+    if (
+        isinstance(error, TyperException)
+        and option in known
+        and getattr(error, "ctx", context) is not context
+    ):
+        error.message = f"'{option}' goes before the command's name, behind '{context.command_path}'."
 
 
 def _tell(session: Session | None, error: Exception) -> None:

@@ -96,6 +96,17 @@ def test_name_that_no_channel_may_have_is_refused(house: House, path: str) -> No
     assert rows(house) == before
 
 
+@pytest.mark.parametrize("privacy", Privacy)
+def test_subchannel_is_as_private_as_its_channel_unless_it_says_otherwise(
+    house: House, privacy: Privacy
+) -> None:
+    admin = house.admin
+    create_channel(house.packhouse, admin, "data", privacy)
+
+    assert create_channel(house.packhouse, admin, "data/stage").privacy is privacy
+    assert create_channel(house.packhouse, admin, "data/open", Privacy.PUBLIC).privacy is Privacy.PUBLIC
+
+
 def test_subchannel_belongs_to_the_owner_of_its_channel(house: House) -> None:
     ann = house.user("ann")
     house.channel("data", owner=ann)
@@ -248,8 +259,12 @@ def test_counts_are_true_after_every_kind_of_change(any_house: House) -> None:
 # --- deleting
 
 
+TRAIL = ["event", "file_change"]
+"""What is remembered of channels that are no more."""
+
+
 def test_deleted_channel_takes_everything_in_it_along(any_house: House) -> None:
-    before = rows(any_house, without=["event"])
+    before = rows(any_house, without=TRAIL)
     any_house.user("bob")
     people = rows(any_house)["user"]
     any_house.channel("data")
@@ -262,7 +277,7 @@ def test_deleted_channel_takes_everything_in_it_along(any_house: House) -> None:
 
     delete(any_house, "data")
 
-    after = rows(any_house, without=["event", "blob"])
+    after = rows(any_house, without=[*TRAIL, "blob"])
     assert after == {name: found for name, found in before.items() if name != "blob"} | {"user": people}
     assert set(blobs(any_house).values()) == {False}
     with pytest.raises(NotFound):

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -37,6 +38,7 @@ def at_terminal(
     replies: Sequence[tuple[str, str]] = (),
     columns: int = 80,
     folder: Path | None = None,
+    keep_escapes: bool = False,
 ) -> Screen:
     """Run a command at a terminal; `answers` are typed ahead, a line each.
 
@@ -51,8 +53,9 @@ def at_terminal(
         stdout=end,
         stderr=end,
         cwd=folder or shell.home,
-        env=shell.all_variables | {"TERM": "xterm", "COLUMNS": str(columns)},
+        env=shell.all_variables | {"TERM": "xterm", "COLUMNS": str(columns)} | shell.environment,
         start_new_session=True,
+        preexec_fn=_take_the_terminal,
     )
     os.close(end)
     os.write(controller, answers.encode())
@@ -61,7 +64,13 @@ def at_terminal(
     finally:
         process.kill()
         os.close(controller)
-    return Screen(process.wait(), ESCAPES.sub("", text))
+    return Screen(process.wait(), text if keep_escapes else ESCAPES.sub("", text))
+
+
+def _take_the_terminal() -> None:
+    """So that Ctrl-C, typed there, comes to the command, and is not ignored as in a shell's background."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _read_all(controller: int, process: subprocess.Popen[bytes], replies: list[tuple[str, str]]) -> str:

@@ -206,6 +206,16 @@ def test_an_unknown_channel_in_an_option_fails_whole(
     assert not condarc.exists()
 
 
+def test_no_default_channel_in_the_option_is_wrong_usage(
+    shell: Shell, channels: list[str], condarc: Path
+) -> None:
+    """As a variable that is not set comes to."""
+    done = shell.conda_repo("wizard", "--default-channels", "", "--yes")
+
+    assert done.exit_code == 2
+    assert not condarc.exists()
+
+
 def test_a_subchannel_may_be_chosen(shell: Shell, server: LiveServer, channels: list[str]) -> None:
     server.create_channel(f"{channels[0]}/stage")
     words = ("wizard", "--default-channels", f"{channels[0]}/stage", "--yes", "--json")

@@ -23,9 +23,13 @@ NOARCH = "noarch"
 
 @retried  # another request may create the channel, or delete its parent, between our look and our insert
 def create_channel(
-    packhouse: Packhouse, actor: Actor, text: str, privacy: Privacy = Privacy.PUBLIC, description: str = ""
+    packhouse: Packhouse, actor: Actor, text: str, privacy: Privacy | None = None, description: str = ""
 ) -> Channel:
-    """Create a channel, or a subchannel of one that the actor manages. Raises Conflict if the name is taken."""
+    """Create a channel, or a subchannel of one that the actor manages. Raises Conflict if the name is taken.
+
+    Without a privacy of its own, a subchannel takes its channel's: what is copied into it would otherwise
+    become public. A channel is public, as existing clients expect.
+    """
     path = ChannelPath.parse(text)
     path.check_free()
     check_description(description)
@@ -56,15 +60,16 @@ def _create(
     connection: Connection,
     actor: Actor,
     path: ChannelPath,
-    privacy: Privacy,
+    privacy: Privacy | None,
     description: str,
 ) -> Channel:
     now = packhouse.clock()
-    owner_id, parent_id = _owner_and_parent(connection, actor, path)
+    owner_id, parent = _owner_and_parent(connection, actor, path)
+    privacy = privacy or (Privacy.PUBLIC if parent is None else parent.privacy)
     if channels.find(connection, str(path)) is not None:
         raise Conflict(f"Channel '{path}' already exists.")
     values = {
-        "parent_id": parent_id,
+        "parent_id": None if parent is None else parent.id,
         "description": description,
         "privacy": privacy,
         "indexing": Indexing.DEFAULT,
@@ -80,14 +85,16 @@ def _create(
     return channel
 
 
-def _owner_and_parent(connection: Connection, actor: Actor, path: ChannelPath) -> tuple[int, int | None]:
+def _owner_and_parent(connection: Connection, actor: Actor, path: ChannelPath) -> tuple[int, Channel | None]:
     if actor.user_id is None:
         raise Unauthenticated("Creating a channel needs a log-in.")
     if path.parent is not None:
         parent = channels.get(connection, path.parent)
         require(actor, Permission.SUBCHANNEL_CREATE, parent)
-        return parent.owner_id, parent.id
+        return parent.owner_id, parent
     if not may(actor, Permission.CHANNEL_CREATE, None):
+        if actor.is_narrowed:
+            raise Forbidden("This token is not allowed to create channels. Send one that is not narrowed.")
         raise Forbidden(f"'{actor.name}' is not allowed to create channels. An admin or author can.")
     return actor.user_id, None
 

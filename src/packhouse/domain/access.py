@@ -168,7 +168,8 @@ def require(actor: Actor, permission: Permission, channel: Channel) -> None:
     require_visible(actor, channel)
     if actor.is_anonymous:
         raise _log_in_first(channel)
-    raise Forbidden(f"'{actor.name}' is not allowed '{permission.value}' on channel '{channel.path}'.")
+    who = f"This token of '{actor.name}'" if actor.is_narrowed else f"'{actor.name}'"
+    raise Forbidden(f"{who} is not allowed '{permission.value}' on channel '{channel.path}'.")
 
 
 def require_visible(actor: Actor, channel: Channel) -> None:

@@ -138,7 +138,7 @@ def _first_problem(problem: Mapping[str, Any]) -> str:
         return "The body is not valid JSON."
     if not path:
         return f"The {place} is missing or is no JSON object."
-    return f"Field '{'.'.join(path)}' of the {place}: {problem['msg']}."
+    return f"Field '{'.'.join(path)}' of the {place}: {problem['msg'].removeprefix('Value error, ')}."
 
 
 def _http_exception(request: Request, error: Exception) -> JSONResponse:

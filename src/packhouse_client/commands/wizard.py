@@ -116,7 +116,7 @@ def _choose_file(system: bool, env: bool, file: Path | None) -> Path:
 
 
 def _names(values: list[str] | None) -> list[str] | None:
-    return split_names(" ".join(values)) if values else None
+    return None if values is None else split_names(" ".join(values))
 
 
 def _restore(session: Session, path: Path, as_json: bool) -> None:
@@ -166,6 +166,8 @@ def _choose_settings(session: Session, path: Path, answers: Answers, available: 
     others = None if answers.channels is None else _all_known(without_defaults(answers.channels), available)
     if answers.default_channels is not None:
         default_channels = _all_known(answers.default_channels, available)
+        if not default_channels:
+            raise WrongUsage("--default-channels names no channel, and at least one is needed.")
         others = others or []
     else:
         introduce(session, path, available)

@@ -70,6 +70,11 @@ def _in_archive(path: Path, glance: Glance) -> Finding | None:
     return None
 
 
+def is_called_a_conda_package(path: Path) -> bool:
+    """By its name alone; if nothing was found in it, it is damaged or was cut off."""
+    return CONDA_FILENAME.fullmatch(path.name) is not None
+
+
 def _subdir(index: bytes) -> str | None:
     found = json_object(index).get("subdir")
     return found if isinstance(found, str) and re.fullmatch(r"[a-z0-9_-]+", found) else None

@@ -8,7 +8,13 @@ from pathlib import Path
 from re import sub
 from tempfile import TemporaryDirectory
 
-from packhouse_client.detection import Finding, PackageType, detect, is_project_folder
+from packhouse_client.detection import (
+    Finding,
+    PackageType,
+    detect,
+    is_called_a_conda_package,
+    is_project_folder,
+)
 from packhouse_client.errors import WrongUsage
 from packhouse_client.publishing.projects import pack_project
 
@@ -159,6 +165,10 @@ def _find(path: Path, text: str, said: PackageType | None, questions: Questions)
     if found is not None:
         return found
     asked = questions.package_type(text)
+    if asked is None and is_called_a_conda_package(path):
+        raise WrongUsage(
+            f"'{text}' holds no info/index.json that can be read: it is damaged, was cut off, or is no conda package."
+        )
     if asked is None:
         raise WrongUsage(
             f"Could not detect package type of file '{text}' please specify package type with option "

@@ -1,6 +1,7 @@
 """Data to stdout, words to stderr: a command's output can be piped on, and its user still reads along."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -34,10 +35,10 @@ class Output:
             typer.echo(f"[DEBUG] {printable(text)}", err=True)
 
     def warn(self, text: str) -> None:
-        typer.echo(typer.style("[WARNING]", fg="yellow") + f" {printable(text)}", err=True)
+        typer.echo(_coloured("[WARNING]", "yellow") + f" {printable(text)}", err=True)
 
     def error(self, text: str) -> None:
-        typer.echo(typer.style("[ERROR]", fg="red") + f" {printable(text)}", err=True)
+        typer.echo(_coloured("[ERROR]", "red") + f" {printable(text)}", err=True)
 
     def print(self, text: str = "") -> None:
         """Data: what the command was asked for."""
@@ -60,6 +61,12 @@ class Output:
 
 def _as_json(document: Any) -> str:
     return json.dumps(document, indent=2, ensure_ascii=not _speaks_unicode())
+
+
+def _coloured(word: str, colour: str) -> str:
+    """Says who? https://no-color.org; a terminal that calls itself dumb knows no colours either."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return word if is_plain else typer.style(word, fg=colour)
 
 
 def _speaks_unicode() -> bool:

@@ -24,7 +24,7 @@ router = APIRouter(tags=["channels"], responses=ERROR_RESPONSES, strict_content_
 
 class NewChannel(BaseModel):
     name: str
-    privacy: Privacy = Privacy.PUBLIC
+    privacy: Privacy | None = Field(None, description="Left out: public, and for a subchannel its channel's.")
     description: str = ""
 
 
