@@ -3,7 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST_OPTIONS ?= -n auto
+# A file's tests stay together, since many files start a server of their own; in the order of the tree, where
+# what takes longest does not come last.
+PYTEST_OPTIONS ?= -n auto --dist loadfile --no-loadscope-reorder
 ifeq ($(CI),true)
 PYTEST_OPTIONS += -p tests.no_skips
 endif

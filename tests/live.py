@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,14 @@ class LiveServer:
         token: str = answer.json()["token"]
         return token
 
+    @cached_property
+    def admin_session(self) -> str:
+        """One log-in serves many requests: checking a password is meant to be slow."""
+        return self.log_in()
+
     def client(self, token: str | None = None) -> httpx.Client:
-        """Keeps its connection; `token` defaults to a fresh session of the admin."""
-        headers = {"Authorization": f"Bearer {token or self.log_in()}"}
+        """Keeps its connection; `token` defaults to the admin's session."""
+        headers = {"Authorization": f"Bearer {token or self.admin_session}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=60, verify=False)
 
     def create_channel(self, path: str, privacy: str = "public") -> None:

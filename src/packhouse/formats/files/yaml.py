@@ -16,6 +16,9 @@ MAX_BYTES = 256 * 1024
 MAX_NODES = 20_000
 """Names, values, lists and mappings: short ones take the most time. So many are parsed in a second or two."""
 
+MAX_DEPTH = 50
+"""Far more than an environment has; the time that is spent on brackets grows with the square of it."""
+
 
 class _BoundedComposer(Composer):
     """Reads no aliases: a few lines of aliases to aliases stand for gigabytes."""
@@ -23,7 +26,7 @@ class _BoundedComposer(Composer):
     def __init__(self, loader: Any = None) -> None:
         super().__init__(loader)
         self.warn_double_anchors = False  # who may send files should not write the log
-        self._nodes = 0
+        self._nodes = self._depth = 0
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
         if self.parser.check_event(AliasEvent):
@@ -31,7 +34,13 @@ class _BoundedComposer(Composer):
         self._nodes += 1
         if self._nodes > MAX_NODES:
             raise YAMLError(f"it holds more than {MAX_NODES} names and values")
-        found: Node | None = super().compose_node(parent, index)
+        if self._depth == MAX_DEPTH:
+            raise YAMLError("it is nested too deeply")
+        self._depth += 1
+        try:
+            found: Node | None = super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
         return found
 
 
@@ -44,8 +53,6 @@ def read_mapping(data: bytes, what: str) -> JsonObject:
     yaml.Composer = _BoundedComposer
     try:
         found: Any = yaml.load(data.decode())
-    except RecursionError as error:
-        raise InvalidPackage(f"{what} is no YAML that can be read: it is nested too deeply.") from error
     except (YAMLError, ValueError, TypeError, OverflowError) as error:  # the last by "\UFFFFFFFF"
         raise InvalidPackage(f"{what} is no YAML that can be read: {_first_line(error)}.") from error
     if not isinstance(found, dict):
