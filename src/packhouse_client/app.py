@@ -10,7 +10,8 @@ from typer.core import TyperGroup
 
 from packhouse_client import __version__
 from packhouse_client.commands import COMMANDS, Commands
-from packhouse_client.session import GlobalOptions, Session
+from packhouse_client.global_options import GlobalOptions
+from packhouse_client.session import Session
 
 
 class CommandGroup(TyperGroup):

@@ -25,7 +25,7 @@ from packhouse_client.configuration.token_file import (
     token_path,
 )
 from packhouse_client.errors import BadConfiguration, Unauthenticated, WrongUsage
-from packhouse_client.session import GlobalOptions
+from packhouse_client.global_options import GlobalOptions
 from tests.packhouse_client.homes import move_into, write
 
 DOMAIN = "localhost:8443"
@@ -281,7 +281,7 @@ def test_a_log_in_in_the_keyring_of_the_system_is_read_by_anaconda_auth(home: Pa
         "PYTHONPATH": str(home),
     }
     show = (
-        "from packhouse_client.session import GlobalOptions, Session;"
+        "from packhouse_client.global_options import GlobalOptions; from packhouse_client.session import Session;"
         "print(Session(GlobalOptions(), '').credential.secret)"
     )
     environment = {**os.environ, **variables}

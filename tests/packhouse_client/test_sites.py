@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from packhouse_client.configuration import read_configuration
 from packhouse_client.configuration.sites import Site, choose_site, normal_url
 from packhouse_client.errors import BadConfiguration, ClientError, NotConfigured, WrongUsage
-from packhouse_client.session import GlobalOptions
+from packhouse_client.global_options import GlobalOptions
 from tests.packhouse_client.homes import move_into, write
 
 TWO_SITES = (

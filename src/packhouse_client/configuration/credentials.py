@@ -17,7 +17,7 @@ from packhouse_client.configuration.token_file import SENDABLE, load_token, toke
 from packhouse_client.errors import BadConfiguration, ClientError, Unauthenticated, WrongUsage
 
 if TYPE_CHECKING:
-    from packhouse_client.session import GlobalOptions
+    from packhouse_client.global_options import GlobalOptions
 
 TOKEN_VARIABLES = ("CONDA_REPO_TOKEN", "ANACONDA_AUTH_API_KEY")
 ANACONDA_LOGIN = "anaconda login"

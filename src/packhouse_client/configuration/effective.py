@@ -12,7 +12,7 @@ from packhouse_client.configuration.sites import DEFAULT, Site, choose_site
 from packhouse_client.errors import ClientError
 
 if TYPE_CHECKING:
-    from packhouse_client.session import GlobalOptions
+    from packhouse_client.global_options import GlobalOptions
 
 SETTING_OF_VARIABLE: Mapping[str, Keys] = {
     "CONDA_REPO_URL": ("url",),

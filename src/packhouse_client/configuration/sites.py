@@ -10,7 +10,7 @@ from packhouse_client.configuration import Configuration, Source, expand
 from packhouse_client.errors import BadConfiguration, NotConfigured, WrongUsage
 
 if TYPE_CHECKING:
-    from packhouse_client.session import GlobalOptions
+    from packhouse_client.global_options import GlobalOptions
 
 URL_VARIABLES = ("CONDA_REPO_URL", "ANACONDA_REPO_URL")
 SITE_VARIABLES = ("ANACONDA_AUTH_DOMAIN", "ANACONDA_DEFAULT_SITE")

@@ -51,7 +51,8 @@ def _channels(context: typer.Context) -> list[str]:
 
 def _session(context: typer.Context) -> Any:
     """While a line is completed no command runs, so the app's own callback has not made one."""
-    from packhouse_client.session import GlobalOptions, Session
+    from packhouse_client.global_options import GlobalOptions
+    from packhouse_client.session import Session
 
     said = context.find_root().params
     known = {name: said[name] for name in GlobalOptions.__dataclass_fields__ if said.get(name) is not None}
