@@ -9,6 +9,8 @@ PYTEST_OPTIONS ?= -n auto --dist loadfile --no-loadscope-reorder
 ifeq ($(CI),true)
 PYTEST_OPTIONS += -p tests.no_skips
 endif
+# Tests and demo start many processes; compiled modules are worth keeping between them.
+unexport PYTHONDONTWRITEBYTECODE
 LOCK := requirements/dev.txt
 STAMP := $(VENV)/installed
 PROJECTS := pyproject.toml src/packhouse_client/pyproject.toml

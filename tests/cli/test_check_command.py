@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,13 +18,19 @@ from tests.live import LiveServer, running_server
 FILENAME = "demo-1.0-0.conda"
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data of a server that was stopped, with one package in one channel; tests get copies of it."""
+    folder = tmp_path_factory.mktemp("stopped")
+    with running_server(folder / "data") as server:
+        stock(server, folder)
+    assert check(folder / "data", "--repair").returncode == 0  # channeldata may still have been due
+    return folder / "data"
+
+
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """Of a server that was stopped, with one package in one channel."""
-    with running_server(tmp_path / "data") as server:
-        stock(server, tmp_path)
-    assert check(tmp_path / "data", "--repair").returncode == 0  # channeldata may still have been due
-    return tmp_path / "data"
+def data_dir(stopped: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(stopped, tmp_path / "data")
 
 
 def stock(server: LiveServer, folder: Path) -> None:

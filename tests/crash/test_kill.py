@@ -2,7 +2,7 @@
 
 A property test with a die of its own: what fails here will hardly fail twice, so there is nothing for
 Hypothesis to shrink, and it would try the dullest story first. `PACKHOUSE_CRASH_KILLS` says how often each
-kind of server is killed (6 unless set), `PACKHOUSE_CRASH_SEED` repeats an earlier run as far as threads do.
+kind of server is killed (4 unless set), `PACKHOUSE_CRASH_SEED` repeats an earlier run as far as threads do.
 """
 
 import os
@@ -21,7 +21,7 @@ from tests.crash.operations import SHARED, THREADS, Owned, build_packages, work_
 from tests.crash.world import World, observed
 from tests.live import LiveServer
 
-KILLS = int(os.environ.get("PACKHOUSE_CRASH_KILLS", "6"))
+KILLS = int(os.environ.get("PACKHOUSE_CRASH_KILLS", "4"))
 LONGEST_LIFE = 1.5
 """Seconds between the first operation and the kill."""
 
