@@ -53,6 +53,8 @@ ALLOWED = {
         "channel:delete",
         "channel.group:edit",
         "channel.default-channel:edit",
+        "channel.mirror:view",
+        "channel.mirror:edit",
         "subchannel:create",
     },
 }
@@ -105,6 +107,8 @@ SCOPES_THAT_DIFFER_ON_SUBCHANNELS = {
     "channel:edit": "subchannel:edit",
     "channel:delete": "subchannel:delete",
     "channel.group:edit": "subchannel.group:edit",
+    "channel.mirror:view": "subchannel.mirror:view",
+    "channel.mirror:edit": "subchannel.mirror:edit",
 }
 
 LEVELS = {"none": Level.NONE, "read": Level.READ, "write": Level.WRITE, "manage": Level.MANAGE}

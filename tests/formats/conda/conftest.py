@@ -15,7 +15,7 @@ import orjson
 import pytest
 from rattler import Gateway, RepoDataRecord, SourceConfig
 
-from packhouse.formats.conda.repodata import IndexRow, compress, write_repodata
+from packhouse.formats.conda.repodata import IndexRow, compress, summarize_v3, write_repodata
 from packhouse.formats.conda.shards import ShardIndex, pack_shard, shard_digest
 
 
@@ -25,6 +25,7 @@ def _make_row(
     build: str = "0",
     extension: str = ".conda",
     run_exports: dict[str, Any] | None = None,
+    section: int | None = None,
     **fields: Any,
 ) -> IndexRow:
     filename = f"{name}-{version}-{build}{extension}"
@@ -40,9 +41,8 @@ def _make_row(
         "subdir": "linux-64",
         "version": version,
     } | fields
-    return IndexRow(
-        filename, orjson.dumps(record, option=orjson.OPT_SORT_KEYS), orjson.dumps(run_exports or {})
-    )
+    body = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
+    return IndexRow(filename, body, orjson.dumps(run_exports or {}), section)
 
 
 @pytest.fixture(scope="session")
@@ -66,12 +66,12 @@ class StaticChannel:
         (self.folder / subdir).mkdir(parents=True)
         plain = self.folder / subdir / "repodata.json"
         with plain.open("wb") as out:
-            write_repodata(out, subdir, rows)
+            write_repodata(out, subdir, rows, summarize_v3(rows))
         with plain.open("rb") as source, plain.with_suffix(".json.zst").open("wb") as out:
             compress(source, out, plain.stat().st_size)
 
     def _write_shards(self, subdir: str, rows: list[IndexRow]) -> None:
-        index = ShardIndex(subdir, {})
+        index = ShardIndex(subdir, {}, summarize_v3(rows))
         (self.folder / subdir / "shards").mkdir()
         for name, of_name in groupby(sorted(rows, key=_name), key=_name):
             shard = pack_shard(of_name)

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from packhouse.errors import InvalidPackage
-from packhouse.formats.conda.filename import CondaFilename, is_subdir, split_filename
+from packhouse.formats.conda.filename import CondaFilename, is_subdir, name_within, split_filename
 
 NAMES = st.from_regex(r"_?[a-z0-9]{1,12}([._-][a-z0-9]{1,12}){0,3}", fullmatch=True)
 VERSIONS = st.from_regex(
@@ -97,3 +97,19 @@ def test_subdirs_of_channels_are_known(text: str) -> None:
 )
 def test_other_texts_are_no_subdirs(text: str) -> None:
     assert not is_subdir(text)
+
+
+@pytest.mark.parametrize(
+    ("filename", "name"),
+    [
+        ("r-base-4.3-h1_0.conda", "r-base"),
+        ("zlib-1.3-h1_0.whatever", "zlib"),
+        ("zlib-1.3.conda", None),
+        ("../zlib-1.3-0.conda", None),
+        ("Zlib-1.3-0.conda", None),
+        (f"{'z' * 65}-1.3-0.conda", None),
+        ("", None),
+    ],
+)
+def test_name_within_a_file_name_is_one_that_a_package_can_have(filename: str, name: str | None) -> None:
+    assert name_within(filename) == name

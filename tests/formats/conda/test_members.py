@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from packhouse.domain.sections import Section
 from packhouse.errors import Invalid
 from packhouse.formats.conda.members import Member, read_members
 from packhouse.formats.conda.repodata import IndexRow, write_repodata
@@ -25,7 +26,7 @@ def chunks_of(body: bytes, size: int) -> Iterator[bytes]:
     return (body[start : start + size] for start in range(0, len(body), size))
 
 
-def read(body: bytes, size: int = 7) -> list[tuple[str, str, Any]]:
+def read(body: bytes, size: int = 7) -> list[tuple[Section, str, Any]]:
     return [(one.section, one.filename, json.loads(one.text)) for one in read_members(chunks_of(body, size))]
 
 
@@ -33,18 +34,32 @@ def read(body: bytes, size: int = 7) -> list[tuple[str, str, Any]]:
 @given(
     packages=st.dictionaries(TEXTS, VALUES, max_size=4),
     conda=st.dictionaries(TEXTS, VALUES, max_size=4),
+    v3=st.dictionaries(TEXTS, VALUES, max_size=4),
     other=VALUES,
     size=st.integers(1, 50),
     indent=st.sampled_from([None, 1]),
     is_ascii=st.booleans(),
 )
 def test_members_are_those_of_a_json_parser_whatever_the_chunks(
-    packages: dict[str, Any], conda: dict[str, Any], other: Any, size: int, indent: int | None, is_ascii: bool
+    packages: dict[str, Any],
+    conda: dict[str, Any],
+    v3: dict[str, Any],
+    other: Any,
+    size: int,
+    indent: int | None,
+    is_ascii: bool,
 ) -> None:
-    document = {"info": other, "packages": packages, "packages.conda": conda, "removed": [other], "n": 12}
+    sections = {
+        "packages": packages,
+        "packages.conda": conda,
+        "v3": {"whl": other, "conda": v3, "tar.bz2": v3},
+    }
+    document = {"info": other, **sections, "removed": [other], "n": 12}
     body = json.dumps(document, indent=indent, ensure_ascii=is_ascii).encode()
-    expected = [("packages", *item) for item in packages.items()]
-    expected += [("packages.conda", *item) for item in conda.items()]
+    expected = [(Section.TAR_BZ2, *item) for item in packages.items()]
+    expected += [(Section.CONDA, *item) for item in conda.items()]
+    expected += [(Section.V3_CONDA, f"{key}.conda", value) for key, value in v3.items()]
+    expected += [(Section.V3_TAR_BZ2, f"{key}.tar.bz2", value) for key, value in v3.items()]
     assert read(body, size) == expected
 
 
@@ -53,8 +68,8 @@ def test_text_is_exactly_what_was_written() -> None:
     rows = [IndexRow("a-1-0.tar.bz2", b'{"z":1,"a":[]}', b"{}"), IndexRow("a-1-0.conda", b'{"b":1e2}', b"{}")]
     write_repodata(out, "noarch", rows)
     assert list(read_members([out.getvalue()])) == [
-        Member("packages", "a-1-0.tar.bz2", '{"z":1,"a":[]}'),
-        Member("packages.conda", "a-1-0.conda", '{"b":1e2}'),
+        Member(Section.TAR_BZ2, "a-1-0.tar.bz2", '{"z":1,"a":[]}'),
+        Member(Section.CONDA, "a-1-0.conda", '{"b":1e2}'),
     ]
 
 

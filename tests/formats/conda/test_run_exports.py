@@ -25,6 +25,21 @@ def test_every_file_has_an_entry_and_nothing_exported_is_empty(make_row: MakeRow
     }
 
 
+def test_file_whose_exports_are_unknown_has_no_entry(make_row: MakeRow) -> None:
+    out = io.BytesIO()
+    unknown = [make_row("abc")._replace(run_exports=b""), make_row("zlib")._replace(run_exports=b"")]
+
+    assert write_run_exports(out, "linux-64", [unknown[0], make_row("six"), unknown[1]]) == 1
+    assert json.loads(out.getvalue())["packages.conda"] == {"six-1.0-0.conda": {"run_exports": {}}}
+
+
+def test_subdir_whose_exports_are_all_unknown_has_every_section(make_row: MakeRow) -> None:
+    out = io.BytesIO()
+
+    assert write_run_exports(out, "noarch", [make_row("abc")._replace(run_exports=b"")]) == 0
+    assert json.loads(out.getvalue()).keys() == {"info", "packages", "packages.conda"}
+
+
 def test_empty_subdir_has_every_section() -> None:
     out = io.BytesIO()
 

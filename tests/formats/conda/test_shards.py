@@ -39,6 +39,23 @@ def test_shard_holds_the_records_with_raw_digests_and_run_exports(make_row: Make
     }
 
 
+def test_run_exports_that_are_unknown_are_not_told(make_row: MakeRow) -> None:
+    row = make_row("zlib")._replace(run_exports=b"")
+
+    assert "run_exports" not in read_shard(pack_shard([row]))["packages.conda"][row.filename]
+
+
+@pytest.mark.parametrize(("known", "unknown"), [("md5", "sha256"), ("sha256", "md5")])
+def test_digest_that_upstream_does_not_tell_is_left_out(make_row: MakeRow, known: str, unknown: str) -> None:
+    row = make_row("zlib")
+    record = orjson.loads(row.record)
+    del record[unknown]
+
+    packed = read_shard(pack_shard([row._replace(record=orjson.dumps(record))]))["packages.conda"]
+
+    assert packed[row.filename] == record | {known: bytes.fromhex(record[known]), "run_exports": {}}
+
+
 def test_each_kind_of_file_has_its_section(make_row: MakeRow) -> None:
     shard = read_shard(pack_shard([make_row("zlib"), make_row("zlib", extension=".tar.bz2")]))
 
@@ -190,6 +207,18 @@ def test_client_sees_the_same_records_by_shards_zst_and_json(static_channel: Any
         record.pop("run_exports", None)  # only shards tell them
     assert seen["shards"] == seen["zst"] == seen["json"]
     assert len(seen["json"]) == 4
+
+
+def test_client_reads_a_record_of_a_mirror_that_knows_less(static_channel: Any, make_row: MakeRow) -> None:
+    row = make_row("zlib")
+    record = orjson.loads(row.record)
+    del record["md5"]
+    static_channel.publish([row._replace(record=orjson.dumps(record), run_exports=b"")])
+
+    for way in ("shards", "zst", "json"):
+        (seen,) = static_channel.fetch(way, "zlib")
+        assert (seen.md5, seen.sha256) == (None, bytes.fromhex(record["sha256"]))
+        assert orjson.loads(seen.to_json()).get("run_exports") is None
 
 
 def test_package_address_is_found_beside_the_index(static_channel: Any, make_row: MakeRow) -> None:

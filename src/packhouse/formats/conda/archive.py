@@ -2,7 +2,7 @@
 
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import BinaryIO, Literal, TypeAlias
 
 import orjson
@@ -34,7 +34,9 @@ _ZIP_ERRORS = (
 )
 
 
-def walk_parts(file: BinaryIO, filename: CondaFilename, limits: Limits) -> Iterator[tuple[Part, TarWalk]]:
+def walk_parts(
+    file: BinaryIO, filename: CondaFilename, limits: Limits
+) -> Generator[tuple[Part, TarWalk], None, None]:
     """The tar archives of the package in order, `info` first; each must be walked to its end."""
     budget = limits.budget(_size(file))
     if filename.extension == ".tar.bz2":

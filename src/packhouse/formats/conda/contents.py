@@ -43,7 +43,7 @@ def read_contents(parts: Iterable[tuple[Part, TarWalk]], name: str, limits: Limi
         for member in walk:
             path = layout.place(member)
             if path.startswith("info/"):
-                _keep_info(contents, part, path, member, walk, limits)
+                keep_info(contents, part, path, member, walk, limits)
             elif part == "info" and path not in ("", "info"):
                 raise InvalidPackage(f"its info part holds {path!r}; only info/ belongs there (CEP 35)")
             elif member.kind != "directory":
@@ -54,9 +54,10 @@ def read_contents(parts: Iterable[tuple[Part, TarWalk]], name: str, limits: Limi
     return contents
 
 
-def _keep_info(
+def keep_info(
     contents: Contents, part: Part, path: str, member: Member, walk: TarWalk, limits: Limits
 ) -> None:
+    """Keep what is of use of one member below `info/`."""
     if path == _FORBIDDEN:
         raise InvalidPackage(f"it holds {path}, which only clients may write (CEP 34)")
     if path in _DOCUMENTS or path in _LISTINGS:
@@ -83,6 +84,20 @@ def _keep_document(
     if member.size > limit:
         raise TooLarge(f"its {path} has {member.size} bytes; at most {limit} are read")
     contents.documents[path] = walk.read(member.size)
+
+
+def license_texts(contents: Contents) -> list[dict[str, str]]:
+    """Path and text of each licence, as the details of an artifact have them."""
+    return [
+        {"path": path, "text": data.decode("utf-8", "replace").replace("\0", "\ufffd")}
+        for path, data in sorted(contents.licenses.items())
+    ]
+
+
+def script_flags(name: str, paths: Iterable[str]) -> set[str]:
+    """The flags of CEP 38 that files of the package called `name` set by lying where they lie."""
+    scripts = _Scripts(name)
+    return set().union(*(scripts.flags(path) for path in paths))
 
 
 class _Scripts:

@@ -11,9 +11,10 @@ from sys import intern
 
 import orjson
 from rattler import BuildString, MatchSpec, PackageRecord
-from rattler.exceptions import InvalidMatchSpecError
 
-from packhouse.formats.conda.repodata import IndexRow
+from packhouse.errors import Invalid
+from packhouse.formats.conda.match_specs import parse_dependency
+from packhouse.formats.conda.repodata import IndexRow, is_v3
 from packhouse.formats.conda.versions import version_order
 
 
@@ -22,9 +23,10 @@ def select_current(rows: Iterable[IndexRow]) -> set[str]:
 
     Kept are all builds of the newest version of each name; where those carry features, those of the
     newest version without, too (a solver avoids features); and, over and over, for each dependency of
-    a kept record that no kept record satisfies, the builds of the newest version that does.
+    a kept record that no kept record satisfies, the builds of the newest version that does. Records of v3
+    are left out: the classic solver cannot read them.
     """
-    selection = _Selection(rows)
+    selection = _Selection(row for row in rows if not is_v3(row))
     selection.keep_newest()
     selection.keep_what_is_needed()
     return {candidate.filename for kept in selection.kept.values() for candidate in kept}
@@ -90,8 +92,8 @@ class _Selection:
 
     def _keep_for(self, text: str) -> None:
         try:
-            spec = MatchSpec(text)
-        except InvalidMatchSpecError:
+            spec = parse_dependency(text)
+        except Invalid:
             return  # what no client can read, none can ask for
         name = spec.name.normalized
         if any(candidate.satisfies(spec) for candidate in self.kept.get(name, ())):

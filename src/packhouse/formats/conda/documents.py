@@ -10,6 +10,7 @@ from packhouse.errors import InvalidPackage
 from packhouse.formats.conda.contents import ABOUT, FILES, HAS_PREFIX, INDEX, LINK, PATHS, RUN_EXPORTS
 from packhouse.formats.conda.filename import is_subdir
 from packhouse.formats.conda.layout import inner_path
+from packhouse.formats.conda.match_specs import LONGEST_SPEC
 
 Document: TypeAlias = dict[str, Any]
 _Check: TypeAlias = tuple[Callable[[Any], bool], str]
@@ -18,9 +19,10 @@ _Check: TypeAlias = tuple[Callable[[Any], bool], str]
 # 10000 in seconds are taken for seconds). One time outside makes it refuse a whole index.
 _LAST_SECONDS = 253_402_207_200
 _FIRST_MILLISECONDS, _LAST_MILLISECONDS = 253_402_300_800, 253_402_207_200_000
-_RUN_EXPORT_KINDS = ("weak", "strong", "weak_constrains", "strong_constrains", "noarch")
+RUN_EXPORT_KINDS = ("weak", "strong", "weak_constrains", "strong_constrains", "noarch")
 # As conda-build names them: the architecture of `index.json` is Python's, that of the subdir conda's.
 _SUBDIR_ARCHITECTURES = {"x86": "32", "x86_64": "64"}
+_TEXT_TYPES = frozenset({str})
 _HAS_PREFIX_LINE = re.compile(r'(?:"[^"]+"|\S+)\s+(text|binary)\s+"?([^"]+)"?')
 
 
@@ -36,8 +38,13 @@ def _is_text_or_null(value: Any) -> bool:
     return value is None or isinstance(value, str)
 
 
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+def is_texts(value: Any) -> bool:
+    return isinstance(value, list) and _TEXT_TYPES.issuperset(map(type, value))
+
+
+def _is_specs(value: Any) -> bool:
+    """A longer one could be a trap: rattler's parser recurses, and enough brackets end the process of a client."""
+    return is_texts(value) and max(map(len, value), default=0) <= LONGEST_SPEC
 
 
 def _is_count(value: Any) -> bool:
@@ -46,7 +53,8 @@ def _is_count(value: Any) -> bool:
 
 _TEXT: _Check = (_is_text, "a text")
 _TEXT_OR_NULL: _Check = (_is_text_or_null, "a text")
-_TEXTS: _Check = (_is_texts, "a list of texts")
+_TEXTS: _Check = (is_texts, "a list of texts")
+_SPECS: _Check = (_is_specs, f"a list of texts of at most {LONGEST_SPEC} characters")
 
 _REQUIRED: dict[str, _Check] = {
     "name": _TEXT,
@@ -55,8 +63,8 @@ _REQUIRED: dict[str, _Check] = {
     "build_number": (_is_count, "a whole number, not negative"),
 }
 _OPTIONAL: dict[str, _Check] = {
-    "depends": _TEXTS,
-    "constrains": _TEXTS,
+    "depends": _SPECS,
+    "constrains": _SPECS,
     "subdir": _TEXT_OR_NULL,
     "platform": _TEXT_OR_NULL,
     "arch": _TEXT_OR_NULL,
@@ -72,13 +80,13 @@ _OPTIONAL: dict[str, _Check] = {
     "license_family": _TEXT_OR_NULL,
     "features": _TEXT_OR_NULL,
     "track_features": (
-        lambda value: _is_text_or_null(value) or _is_texts(value),
+        lambda value: _is_text_or_null(value) or is_texts(value),
         "a text or a list of texts",
     ),
     "python_site_packages_path": _TEXT_OR_NULL,
     "flags": _TEXTS,
     "extra_depends": (
-        lambda value: isinstance(value, dict) and all(_is_texts(specs) for specs in value.values()),
+        lambda value: isinstance(value, dict) and all(map(_is_specs, value.values())),
         "an object of lists of texts",
     ),
 }
@@ -102,6 +110,14 @@ def read_index(documents: Mapping[str, bytes]) -> Document:
     return index
 
 
+def wrong_field(record: Mapping[str, Any]) -> str | None:
+    """What a record says that makes a client refuse the whole index, in words; only optional keys are asked."""
+    for key, (is_right, wanted) in _OPTIONAL.items():
+        if key in record and not is_right(record[key]):
+            return f"its {key!r} must be {wanted}, not {_short(record[key])}"
+    return None
+
+
 def read_about(documents: Mapping[str, bytes]) -> Document:
     return _read_object(ABOUT, documents[ABOUT]) if ABOUT in documents else {}
 
@@ -112,7 +128,7 @@ def read_run_exports(documents: Mapping[str, bytes]) -> Document:
         return {}
     value = _read_json(RUN_EXPORTS, documents[RUN_EXPORTS])
     exports = {"weak": value} if isinstance(value, list) else _as_object(RUN_EXPORTS, value)
-    known = {kind: exports[kind] for kind in _RUN_EXPORT_KINDS if kind in exports}
+    known = {kind: exports[kind] for kind in RUN_EXPORT_KINDS if kind in exports}
     for kind, specs in known.items():
         _require(RUN_EXPORTS, kind, specs, _TEXTS)
     return known

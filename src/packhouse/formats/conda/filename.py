@@ -2,18 +2,22 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias, get_args
 
 from rattler import Version
 from rattler.exceptions import InvalidVersionError
 
 from packhouse.errors import InvalidPackage
+from packhouse.formats.conda.versions import VERSIONS_REMEMBERED
 
 Extension: TypeAlias = Literal[".conda", ".tar.bz2"]
 
 MAX_FILENAME = 211
 MAX_PART = 64
 MAX_SUBDIR = 32
+
+_EXTENSIONS: tuple[Extension, ...] = get_args(Extension)
 
 # CEP 26 says "MUST start with a letter, a number, or a single underscore" and "MUST NOT include two
 # consecutive separators"; a trailing separator passes the CEP's own expression.
@@ -60,16 +64,26 @@ def split_filename(filename: str) -> CondaFilename:
     return CondaFilename(name, version, build, extension)
 
 
+def name_within(filename: str) -> str | None:
+    """The package name that a file name begins with, if it can be one; the rest is not looked at."""
+    name, *rest = filename.rsplit("-", 2)
+    return name if len(rest) == 2 and is_name(name) else None
+
+
+def is_name(text: str) -> bool:
+    """Whether a package may have this name (CEP 26)."""
+    return len(text) <= MAX_PART and _NAME.fullmatch(text) is not None
+
+
 def is_subdir(text: str) -> bool:
     """Whether a channel may have a subdir of this name: `noarch` or `<os>-<arch>` (CEP 26)."""
     return len(text) <= MAX_SUBDIR and _SUBDIR.fullmatch(text) is not None
 
 
 def _extension(filename: str) -> Extension:
-    for extension in get_args(Extension):
+    for extension in _EXTENSIONS:
         if filename.endswith(extension):
-            found: Extension = extension
-            return found
+            return extension
     raise InvalidPackage(f"{filename!r} is no conda package: its name ends neither in .conda nor in .tar.bz2")
 
 
@@ -81,9 +95,14 @@ def _require(filename: str, noun: str, text: str, allowed: re.Pattern[str]) -> N
 
 
 def _require_comparable(filename: str, version: str) -> None:
+    if fault := _fault_of(version):
+        raise InvalidPackage(f"{filename!r}: no client can compare the version {version!r}: {fault}")
+
+
+@lru_cache(maxsize=VERSIONS_REMEMBERED)
+def _fault_of(version: str) -> str | None:
     try:
         Version(version)
     except InvalidVersionError as error:
-        raise InvalidPackage(
-            f"{filename!r}: no client can compare the version {version!r}: {error}"
-        ) from error
+        return str(error)
+    return None

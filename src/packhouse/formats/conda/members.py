@@ -5,9 +5,11 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from packhouse.domain.sections import Section
 from packhouse.errors import Invalid
 
-SECTIONS = ("packages", "packages.conda")
+_SECTIONS = {"packages": Section.TAR_BZ2, "packages.conda": Section.CONDA}
+_V3, _V3_SECTIONS = "v3", {"tar.bz2": Section.V3_TAR_BZ2, "conda": Section.V3_CONDA}
 
 _SPACE = " \t\r\n"
 
@@ -15,13 +17,13 @@ _SPACE = " \t\r\n"
 class Member(NamedTuple):
     """One file of an index; `text` is the JSON that stands behind its name."""
 
-    section: str
+    section: Section
     filename: str
     text: str
 
 
 def read_members(chunks: Iterable[bytes]) -> Iterator[Member]:
-    """The members of both sections in the order of the document; the rest of it is only passed over.
+    """The members of all sections in the order of the document; the rest of it is only passed over.
 
     In memory are one member and one chunk. Raises Invalid where the bytes are no such document, which
     may be after the first members were given.
@@ -29,14 +31,28 @@ def read_members(chunks: Iterable[bytes]) -> Iterator[Member]:
     reader = _Reader(chunks)
     try:
         for key in reader.each_key():
-            if key in SECTIONS:
-                for filename in reader.each_key():
-                    yield Member(key, filename, reader.value_text())
+            if key in _SECTIONS:
+                yield from _section(reader, _SECTIONS[key])
+            elif key == _V3:
+                yield from _v3(reader)
             else:
                 reader.value_text()
         reader.expect_end()
     except ValueError as error:  # JSON and UTF-8 errors are both of this kind
         raise Invalid(f"not the JSON of an index: {error}") from error
+
+
+def _v3(reader: "_Reader") -> Iterator[Member]:
+    for extension in reader.each_key():
+        if extension in _V3_SECTIONS:
+            yield from _section(reader, _V3_SECTIONS[extension])
+        else:
+            reader.value_text()
+
+
+def _section(reader: "_Reader", section: Section) -> Iterator[Member]:
+    for key in reader.each_key():
+        yield Member(section, section.filename(key), reader.value_text())
 
 
 class _Reader:

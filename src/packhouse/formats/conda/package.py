@@ -10,7 +10,7 @@ from typing import BinaryIO
 from packhouse.domain.artifacts import JsonObject, PackageFacts
 from packhouse.errors import InvalidPackage, TooLarge
 from packhouse.formats.conda.archive import walk_parts
-from packhouse.formats.conda.contents import INDEX, Contents, read_contents
+from packhouse.formats.conda.contents import INDEX, Contents, license_texts, read_contents
 from packhouse.formats.conda.documents import (
     check_link,
     prefix_modes,
@@ -23,7 +23,7 @@ from packhouse.formats.conda.limits import Limits
 
 __all__ = ["Limits", "read_package"]
 
-_LINK_AND_SHELL_SCRIPTS = ("activate.d", "deactivate.d", "pre_link", "post_link", "pre_unlink")
+SCRIPTS = ("activate.d", "deactivate.d", "pre_link", "post_link", "pre_unlink")
 _ICON = "info/icon.png"
 _DEFAULT_LIMITS = Limits()
 
@@ -73,16 +73,13 @@ def _require_agreement(filename: CondaFilename, index: JsonObject) -> None:
 def _flags(contents: Contents) -> dict[str, bool]:
     """The seven booleans of CEP 38."""
     modes = prefix_modes(contents.documents)
-    flags = {flag: flag in contents.scripts for flag in _LINK_AND_SHELL_SCRIPTS}
+    flags = {flag: flag in contents.scripts for flag in SCRIPTS}
     return flags | {f"{mode}_prefix": mode in modes for mode in ("binary", "text")}
 
 
 def _details(index: JsonObject, contents: Contents) -> JsonObject:
     return {
-        "licenses": [
-            {"path": path, "text": data.decode("utf-8", "replace").replace("\0", "\ufffd")}
-            for path, data in sorted(contents.licenses.items())
-        ],
+        "licenses": license_texts(contents),
         "icon": _icon(index, contents),
         "file_count": contents.file_count,
         "installed_size": contents.installed_size,

@@ -33,6 +33,10 @@ _NOT_FOR_THE_PACKAGE_TO_SAY = frozenset(
 _ABSENT_RATHER_THAN_NULL = frozenset({"constrains", "extra_depends", "features", "flags", "track_features"})
 
 
+# The byte NUL stands nowhere in JSON, so this finds the place of the time and no text that looks like it.
+_GAP = orjson.Fragment(b"\0")
+_GAP_TEXT = b'"%b":\0,' % INDEXED_TIMESTAMP.encode()
+
 # Optional dependency groups (CEP 44), flags (CEP 45), conditions (CEP 43).
 _LATER_KEYS = ("extra_depends", "flags")
 _LATER_SPEC = re.compile(r"\[[^\]]*\b(when|extras|flags)\s*=")
@@ -45,12 +49,16 @@ def make_record(facts: PackageFacts, digests: Digests) -> IndexRecord:
     `platform` too: CEP 36 wants the values that the package has, and conda-index serves them so.
     Raises InvalidPackage if a value fits no index (a number beyond 64 bits, a broken character).
     """
-    _refuse_later_revisions(facts)
-    record = {key: value for key, value in facts.index.items() if key not in _NOT_FOR_THE_PACKAGE_TO_SAY}
+    if later := needs_later_revision(facts.index):
+        raise InvalidPackage(
+            f"{facts.filename}: info/index.json has {later!r}, which needs repodata v3 (CEP 48); "
+            "it is not served yet. Build the package without it."
+        )
+    record = said_by_package(facts.index)
     record |= {"md5": digests.md5, "sha256": digests.sha256, "size": digests.size, "subdir": facts.subdir}
     try:
-        body, splice = _sealed(_readable_by_all(record))
-        return IndexRecord(body, splice, _compact(facts.run_exports), facts.flags)
+        body, splice = sealed(readable_by_all(record))
+        return IndexRecord(body, splice, compact(facts.run_exports), facts.flags)
     except TypeError as error:
         raise InvalidPackage(
             f"{facts.filename}: info/index.json holds a value that no index can carry ({error}). "
@@ -58,16 +66,21 @@ def make_record(facts: PackageFacts, digests: Digests) -> IndexRecord:
         ) from error
 
 
-def _refuse_later_revisions(facts: PackageFacts) -> None:
-    """What only a reader of repodata v3 understands must not stand where all others read it (CEP 48)."""
-    specs = [*(facts.index.get("depends") or ()), *(facts.index.get("constrains") or ())]
-    used = [key for key in _LATER_KEYS if facts.index.get(key)]
-    used += [spec for spec in specs if _LATER_SPEC.search(spec)]
-    if used:
-        raise InvalidPackage(
-            f"{facts.filename}: info/index.json has {used[0]!r}, which needs repodata v3 (CEP 48); "
-            "it is not served yet. Build the package without it."
-        )
+def said_by_package(index: JsonObject) -> dict[str, Any]:
+    """What a package may say of itself: all of its record but the facts about the file and our copy of it."""
+    record = dict(index)
+    for key in _NOT_FOR_THE_PACKAGE_TO_SAY & record.keys():
+        del record[key]
+    return record
+
+
+def needs_later_revision(index: JsonObject) -> str | None:
+    """The key or spec that only a reader of repodata v3 understands: others must not meet it (CEP 48)."""
+    for key in _LATER_KEYS:
+        if index.get(key):
+            return key
+    specs = [*(index.get("depends") or ()), *(index.get("constrains") or ())]
+    return next((spec for spec in specs if "[" in spec and _LATER_SPEC.search(spec)), None)
 
 
 def with_indexed_timestamp(body: bytes, splice: int, milliseconds: int) -> bytes:
@@ -75,7 +88,8 @@ def with_indexed_timestamp(body: bytes, splice: int, milliseconds: int) -> bytes
     return b'%b"indexed_timestamp":%d,%b' % (body[:splice], milliseconds, body[splice:])
 
 
-def _readable_by_all(record: dict[str, Any]) -> dict[str, Any]:
+def readable_by_all(record: dict[str, Any]) -> dict[str, Any]:
+    """The same record, changed in place where a client would choke on how its builder put it."""
     record["depends"] = record.get("depends") or []
     if not record.get("noarch"):
         record.pop("noarch", None)  # an empty string breaks rattler (pixi#4344)
@@ -88,11 +102,15 @@ def _readable_by_all(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _sealed(record: dict[str, Any]) -> tuple[bytes, int]:
-    """`depends` always sorts before the time and `md5` after it, so there is a comma on either side."""
-    earlier = {key: value for key, value in record.items() if key < INDEXED_TIMESTAMP}
-    return _compact(record), len(_compact(earlier))
+def sealed(record: dict[str, Any]) -> tuple[bytes, int]:
+    """A finished record and the place for its `indexed_timestamp`; raises TypeError if a value is not JSON.
+
+    `depends` always sorts before the time and `name` after it, so there is a comma on either side.
+    """
+    before, after = compact(record | {INDEXED_TIMESTAMP: _GAP}).split(_GAP_TEXT)
+    return before + after, len(before)
 
 
-def _compact(document: JsonObject) -> bytes:
+def compact(document: JsonObject) -> bytes:
+    """JSON as all our indexes have it: without blanks, and with sorted keys."""
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)

@@ -10,7 +10,8 @@ from packhouse.formats.conda.repodata import IndexRow, SectionsWriter, Sink, bat
 class RunExportsWriter:
     """The run exports of a subdir, rows in the order of RepodataWriter.
 
-    Every file has an entry: `{}` says "exports nothing", a missing one would say "unknown".
+    An entry of `{}` says "exports nothing", and a missing one "unknown". CEP 12 is older than `v3`, but has
+    this document mimic repodata.json; rattler, too, looks for the files of `v3` under `v3`.
     """
 
     def __init__(self, out: Sink, subdir: str) -> None:
@@ -20,9 +21,11 @@ class RunExportsWriter:
         self._sections = SectionsWriter(out)
 
     def extend(self, rows: Sequence[IndexRow]) -> None:
-        self._sections.extend(
-            [(filename, b'{"run_exports":%b}' % run_exports) for filename, _, run_exports in rows]
-        )
+        known = [row for row in rows if row.run_exports]
+        if not known:
+            return
+        names, _, exports, sections = zip(*known, strict=True)
+        self._sections.extend(sections, names, [b'{"run_exports":%b}' % each for each in exports])
 
     def close(self) -> int:
         """Write the end; the number of entries."""
