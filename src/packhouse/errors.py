@@ -14,7 +14,13 @@ PackhouseError
 ├── Interrupted          the sender went away before the end
 ├── ChecksumMismatch     other bytes arrived than were announced
 ├── StorageFull          no room left for bytes or rows
-└── Corrupt              stored bytes that do not match their digest
+├── Corrupt              stored bytes that do not match their digest
+├── UpstreamError        what an upstream should have sent is not to be had
+│   ├── UpstreamRefused      our own rules forbid to ask it
+│   ├── UpstreamUnreachable  no answer, or one that broke off, as often as it was tried
+│   ├── UpstreamAnswered     an answer, but not what was asked for
+│   └── UpstreamLied         other bytes than the upstream itself had announced
+└── Stopped              somebody said stop before the end
 
 The table of HTTP statuses is in `web/errors.py`, and nowhere else.
 """
@@ -94,3 +100,29 @@ class StorageFull(PackhouseError):
 
 class Corrupt(PackhouseError):
     code = "corrupt"
+
+
+class UpstreamError(PackhouseError):
+    code = "upstream"
+
+
+class UpstreamRefused(UpstreamError):
+    pass
+
+
+class UpstreamUnreachable(UpstreamError):
+    pass
+
+
+class UpstreamAnswered(UpstreamError):
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class UpstreamLied(UpstreamError):
+    pass
+
+
+class Stopped(PackhouseError):
+    code = "stopped"

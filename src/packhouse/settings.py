@@ -83,6 +83,28 @@ class Settings(BaseSettings):
         7, ge=0, description="How long a replaced shard stays for clients with an old index."
     )
 
+    allow_private_upstreams: bool = Field(
+        False, description="Mirror from private, loopback and link-local addresses too, not only public ones."
+    )
+    allowed_upstreams: list[str] = Field(
+        default=[],
+        description="Hosts that mirrors may ask, `*.example.org` for all below one; empty: every public host.",
+    )
+    allowed_proxies: list[str] = Field(
+        default=[],
+        description="Proxies of mirrors, HOST or HOST:PORT, that may have private addresses; "
+        "`HTTP_PROXY` and its like are never read.",
+    )
+    file_upstreams: list[Path] = Field(
+        default=[], description="Folders that mirrors may read as `file://`; symlinks may not lead out of them."
+    )
+    upstream_connections: int = Field(
+        16, ge=1, le=256, description="Most connections to one upstream host at a time."
+    )
+    upstream_timeout_seconds: float = Field(
+        30, gt=0, description="How long an upstream may send nothing before the request is tried again."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["text", "json"] = Field("text", description="Log lines for people or for programs.")
 

@@ -22,10 +22,12 @@ from packhouse.errors import (
     Invalid,
     NotFound,
     PackhouseError,
+    Stopped,
     StorageFull,
     TooLarge,
     TooManyRequests,
     Unauthenticated,
+    UpstreamError,
 )
 
 log = structlog.get_logger(__name__)
@@ -43,6 +45,8 @@ STATUSES: Mapping[type[PackhouseError], int] = {
     ChecksumMismatch: 460,  # the number that tus made up for it
     StorageFull: 507,
     Corrupt: 500,
+    UpstreamError: 502,
+    Stopped: 503,
 }
 """A subclass that is not listed has the status of its nearest ancestor."""
 

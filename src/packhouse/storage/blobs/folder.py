@@ -5,7 +5,8 @@ after the row that names it was committed. Writing is therefore done here, all t
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -33,25 +34,33 @@ class FolderBlobs(Blobs):
 
         Its digests are taken as the caller computed them while writing it (Spool); its size is checked.
         """
+        folder = self._link_or_copy(digests, path)
+        with full_storage_explained():
+            _sync(folder)
+
+    def keep_files(self, files: Sequence[tuple[Digests, Path]], threads: Executor) -> None:
+        """As in Blobs; the folders are synced once all are in them, which costs the disk little more than one."""
+        folders = set(threads.map(lambda file: self._link_or_copy(*file), files))
+        with full_storage_explained():
+            for _ in threads.map(_sync, sorted(folders)):
+                pass
+
+    def _link_or_copy(self, digests: Digests, path: Path) -> Path:
+        """The folder that is to be synced before the blob is safe: another may just have linked the same bytes."""
+        place = self._place_for(digests.sha256)
         if self.size(digests.sha256) == digests.size:
-            return
+            return place.parent
         if path.stat().st_size != digests.size:
             raise Corrupt(
                 f"{path.name} has not the {digests.size} bytes it was received with; send it again."
             )
         with full_storage_explained():
-            linked = self._link(path, self._place_for(digests.sha256))
-        if not linked:
-            super().keep_file(digests, path)
-
-    def _link(self, path: Path, place: Path) -> bool:
-        _sync(path)
-        try:
-            os.link(path, place)
-        except OSError:  # another file system, one without links, or a damaged blob in its place
-            return False
-        _sync(place.parent)
-        return True
+            _sync(path)
+            try:
+                os.link(path, place)
+            except OSError:  # another file system, one without links, or a damaged blob in its place
+                super().keep_file(digests, path)
+        return place.parent
 
     def _write(self, digests: Digests, chunks: Iterator[bytes]) -> None:
         with Spool(self.incoming) as spool:
@@ -65,15 +74,21 @@ class FolderBlobs(Blobs):
 
     def _place_for(self, sha256: str) -> Path:
         place = self.path(sha256)
-        try:
-            place.parent.mkdir(parents=True)
-            _sync(place.parent.parent)
-        except FileExistsError:
-            pass
+        if not place.parent.is_dir():
+            with full_storage_explained():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                _sync(place.parent.parent)
         return place
 
     def path(self, sha256: str) -> Path:
         return self.root / blob_key(sha256)
+
+    def size(self, sha256: str) -> int | None:
+        """As in Blobs; obstore would take a turn in its own threads for it."""
+        try:
+            return self.path(sha256).stat().st_size
+        except FileNotFoundError:
+            return None
 
     def open(self, sha256: str) -> BinaryIO:
         with missing_explained(sha256):

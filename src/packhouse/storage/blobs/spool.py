@@ -3,6 +3,7 @@
 import hashlib
 from contextlib import suppress
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from time import time
 from types import TracebackType
@@ -12,6 +13,7 @@ from uuid import uuid4
 from packhouse.domain.artifacts import Digests
 from packhouse.errors import TooLarge
 from packhouse.storage.blobs.failures import full_storage_explained
+from packhouse.storage.blobs.partial import PARTIAL_SUFFIX
 
 _SUFFIX = ".spool"
 
@@ -69,11 +71,11 @@ class Spool:
 def remove_leftover_spools(directory: Path, older_than: timedelta) -> int:
     """Removes what killed processes left behind and returns how many files that were.
 
-    A spool that is being written is young: each write renews its time.
+    A file that is being written is young: each write renews its time.
     """
     limit = time() - older_than.total_seconds()
     removed = 0
-    for path in directory.glob(f"*{_SUFFIX}"):
+    for path in chain(directory.glob(f"*{_SUFFIX}"), directory.glob(f"*{PARTIAL_SUFFIX}")):
         with suppress(FileNotFoundError):  # its process finished meanwhile
             if path.stat().st_mtime <= limit:
                 path.unlink()

@@ -2,7 +2,8 @@
 
 import hashlib
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Executor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -37,6 +38,11 @@ class Blobs:
         """Stores the file at `path`, which stays the caller's to remove. Raises as `keep` does."""
         with path.open("rb") as source:
             self.keep(digests, source)
+
+    def keep_files(self, files: Sequence[tuple[Digests, Path]], threads: Executor) -> None:
+        """As `keep_file` for each, several at a time in `threads`; those that could be kept are, if one raises."""
+        for _ in threads.map(lambda file: self.keep_file(*file), files):
+            pass
 
     def _write(self, digests: Digests, chunks: Iterator[bytes]) -> None:
         key = blob_key(digests.sha256)
