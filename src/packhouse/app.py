@@ -82,7 +82,7 @@ def _built(settings: Settings) -> Iterator[Packhouse]:
     try:
         yield packhouse
     finally:
-        packhouse.database.close()
+        packhouse.close()
 
 
 @contextmanager
@@ -90,16 +90,20 @@ def _jobs(packhouse: Packhouse, run: bool) -> Iterator[None]:
     """Dispatch jobs, and run them too; what they need takes half a second to import."""
     from packhouse.jobs.dispatcher import Dispatcher
     from packhouse.jobs.runner import JobRunner, migrate_jobs
+    from packhouse.jobs.scheduler import MirrorScheduler
 
     runner, dispatcher = JobRunner(packhouse), Dispatcher(packhouse)
+    scheduler = MirrorScheduler(packhouse)
     if run:
         runner.start()
     else:
         migrate_jobs(packhouse.settings)
     dispatcher.start()
+    scheduler.start()
     try:
         yield
     finally:
+        scheduler.stop()
         dispatcher.stop()
         if run:
             runner.stop()

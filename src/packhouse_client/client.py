@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 from urllib.parse import quote
 
+from packhouse_client.wire.addresses import channel_address, given
 from packhouse_client.wire.connection import Document
 from packhouse_client.wire.downloads import Downloads
+from packhouse_client.wire.mirrors import Mirrors
 from packhouse_client.wire.uploads import Progress, Uploads
 
 __all__ = ["Action", "Document", "PackhouseClient", "Progress"]
@@ -15,7 +17,7 @@ Action = Literal["delete", "copy", "move"]
 SHA256 = re.compile("[0-9a-f]{64}")
 
 
-class PackhouseClient(Uploads, Downloads):
+class PackhouseClient(Uploads, Downloads, Mirrors):
     """One server, asked as one user. Every method raises `ClientError`, or the class for what was refused."""
 
     def system(self) -> Document:
@@ -60,7 +62,7 @@ class PackhouseClient(Uploads, Downloads):
             body["scopes"] = list(scopes)
         if resources is not None:
             body["resources"] = [dict(resource) for resource in resources]
-        return self._ask("POST", "/account/tokens", json=_given(body))
+        return self._ask("POST", "/account/tokens", json=given(body))
 
     def refresh_token(self, token_id: str) -> Document:
         """A new secret for a token, in `token`; the old one ends."""
@@ -73,59 +75,61 @@ class PackhouseClient(Uploads, Downloads):
 
     def list_channels(self, offset: int | None = None, limit: int | None = None, **query: Any) -> Document:
         """Every channel that the account may see; `include_subchannels=True` adds those inside others."""
-        return self._ask("GET", "/channels", params=_given({"offset": offset, "limit": limit, **query}))
+        return self._ask("GET", "/channels", params=given({"offset": offset, "limit": limit, **query}))
 
     def list_own_channels(
         self, offset: int | None = None, limit: int | None = None, **query: Any
     ) -> Document:
         """The account's own channels and those shared with it."""
         return self._ask(
-            "GET", "/account/channels", params=_given({"offset": offset, "limit": limit, **query})
+            "GET", "/account/channels", params=given({"offset": offset, "limit": limit, **query})
         )
 
     def list_subchannels(self, channel: str, offset: int | None = None, limit: int | None = None) -> Document:
-        query = _given({"offset": offset, "limit": limit})
-        return self._ask("GET", f"{_channel(channel)}/subchannels", params=query)
+        query = given({"offset": offset, "limit": limit})
+        return self._ask("GET", f"{channel_address(channel)}/subchannels", params=query)
 
     def create_channel(
         self, path: str, privacy: str | None = None, description: str | None = None
     ) -> Document:
         """Create `name`, or `name/subchannel` inside a channel that exists."""
         parent, _, child = path.rpartition("/")
-        collection = f"{_channel(parent)}/subchannels" if parent else "/channels"
-        body = _given({"name": child, "privacy": privacy, "description": description})
+        collection = f"{channel_address(parent)}/subchannels" if parent else "/channels"
+        body = given({"name": child, "privacy": privacy, "description": description})
         return self._ask("POST", collection, json=body)
 
     def show_channel(self, path: str) -> Document:
-        return self._ask("GET", _channel(path))
+        return self._ask("GET", channel_address(path))
 
     def update_channel(self, path: str, **changes: str) -> Document:
         """Change `privacy`, `indexing_behavior` or `description`; the answer says if anything `changed`."""
-        return self._ask("PUT", _channel(path), json=changes)
+        return self._ask("PUT", channel_address(path), json=changes)
 
     def delete_channel(self, path: str) -> None:
         """Delete a channel with everything in it."""
-        self._ask("DELETE", _channel(path))
+        self._ask("DELETE", channel_address(path))
 
     def channel_history(self, path: str, offset: int | None = None, limit: int | None = None) -> Document:
         return self._ask(
-            "GET", f"{_channel(path)}/history", params=_given({"offset": offset, "limit": limit})
+            "GET", f"{channel_address(path)}/history", params=given({"offset": offset, "limit": limit})
         )
 
     def package_changes(self, path: str, offset: int | None = None, limit: int | None = None) -> Document:
         """Files that came to the channel or left it, the newest first."""
-        query = _given({"offset": offset, "limit": limit})
-        return self._ask("GET", f"{_channel(path)}/package-changes", params=query)
+        query = given({"offset": offset, "limit": limit})
+        return self._ask("GET", f"{channel_address(path)}/package-changes", params=query)
 
     # Artifacts
 
     def list_packages(self, path: str, **query: str | int) -> Document:
         """A page of a channel's packages; `query`: offset, limit, sort, q, artifact_family, platform."""
-        return self._ask("GET", f"{_channel(path)}/artifacts", params=query)
+        return self._ask("GET", f"{channel_address(path)}/artifacts", params=query)
 
     def list_files(self, path: str, package: str, family: str = "conda", **query: str | int) -> Document:
         """A page of a package's files; `query` may hold offset and limit."""
-        address = f"{_channel(path)}/artifacts/{quote(family, safe='')}/{quote(package, safe='')}/files"
+        address = (
+            f"{channel_address(path)}/artifacts/{quote(family, safe='')}/{quote(package, safe='')}/files"
+        )
         return self._ask("GET", address, params=query)
 
     def list_channel_files(self, path: str, **query: str | int) -> Document:
@@ -133,7 +137,7 @@ class PackhouseClient(Uploads, Downloads):
 
         Only Packhouse has this address; another server answers NotFound.
         """
-        return self._ask("GET", f"{_channel(path)}/files", params=query)
+        return self._ask("GET", f"{channel_address(path)}/files", params=query)
 
     def search(self, **query: str | int) -> Document:
         """Packages of all channels that the account may see; `query` as in `list_packages`."""
@@ -161,19 +165,9 @@ class PackhouseClient(Uploads, Downloads):
         body: Document = {"action": action, "items": [dict(artifact) for artifact in artifacts]}
         if target is not None:
             channel, _, subchannel = target.partition("/")
-            body |= _given({"target_channel": channel, "target_subchannel": subchannel or None})
-        self._ask("PUT", f"{_channel(path)}/artifacts/bulk", json=body)
+            body |= given({"target_channel": channel, "target_subchannel": subchannel or None})
+        self._ask("PUT", f"{channel_address(path)}/artifacts/bulk", json=body)
 
 
 def _items(page: Document) -> list[Document]:
     return list(page["items"])
-
-
-def _given(values: Mapping[str, Any]) -> Document:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _channel(path: str) -> str:
-    channel, _, subchannel = path.partition("/")
-    address = f"/channels/{quote(channel, safe='')}"
-    return f"{address}/subchannels/{quote(subchannel, safe='')}" if subchannel else address

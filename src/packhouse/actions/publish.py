@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from packhouse.actions.packhouse import Packhouse
-from packhouse.actions.settle import Change, settle
+from packhouse.actions.settle import Change, drop_unused, settle
 from packhouse.domain.access import Actor, Permission, require
 from packhouse.domain.artifacts import Digests, Entry, FileFacts, IndexRecord, PackageFacts
 from packhouse.domain.channels import Channel
@@ -12,7 +12,7 @@ from packhouse.domain.families import Declared
 from packhouse.errors import Conflict, Frozen
 from packhouse.formats.conda.records import make_record
 from packhouse.formats.reading import read_file
-from packhouse.storage import artifacts, blob_rows, channels, entries, events, file_changes
+from packhouse.storage import artifacts, blob_rows, channels, entries, events, file_changes, mirrors
 from packhouse.storage.blobs import Spool
 from packhouse.storage.database import retried
 
@@ -52,10 +52,27 @@ def publish(
     with packhouse.database.reading() as connection:
         existing = _existing(connection, channel, facts, digests)
     if existing is not None:
-        packhouse.blobs.keep_file(digests, spool.path)  # brings back bytes that were lost
+        _bring_back(packhouse, existing, digests, spool)
         return existing, False
     _keep(packhouse, digests, spool)
     return _record(packhouse, actor, channel_path, facts, digests)
+
+
+def _bring_back(packhouse: Packhouse, existing: Entry, digests: Digests, spool: Spool) -> None:
+    """Keep bytes that were lost, or that a mirror has listed and not fetched yet."""
+    if existing.artifact.mirror_id is None:
+        packhouse.blobs.keep_file(digests, spool.path)
+        return
+    _keep(packhouse, digests, spool)
+    _confirm(packhouse, digests)
+
+
+@retried
+def _confirm(packhouse: Packhouse, digests: Digests) -> None:
+    with packhouse.database.transaction() as connection:
+        if blob_rows.confirm(connection, digests.sha256):
+            mirrors.count_arrivals(connection, [digests.sha256])
+        blob_rows.release(connection, [digests.sha256], packhouse.clock())  # if it was removed meanwhile
 
 
 def _keep(packhouse: Packhouse, digests: Digests, spool: Spool) -> None:
@@ -75,11 +92,14 @@ def _record(
         require_publish(actor, channels.get(connection, channel_path))
         if existing := _existing(connection, channel, facts, digests):
             return existing, False
+        replaced = entries.make_way(connection, channel.id, [facts.ckey])
         artifact_id = _artifact(packhouse, connection, facts, digests)
         new = entries.addition(artifact_id, facts, actor.user_id)
         entries.add(connection, channel.id, [new], now)
+        drop_unused(connection, replaced, now)
         # Artifact, then blob: the order in which `remove` takes them, so that the two cannot deadlock.
-        blob_rows.confirm(connection, digests.sha256)
+        if blob_rows.confirm(connection, digests.sha256):
+            mirrors.count_arrivals(connection, [digests.sha256])
         settle(connection, channel.id, [Change(facts.family, facts.name, facts.subdir, +1)], now)
         data = {"ckey": facts.ckey, "artifact_family": facts.family, "sha256": digests.sha256}
         event_id = events.record(connection, now, EventType.ARTIFACT_PUBLISHED, actor, channel, data)
@@ -91,7 +111,9 @@ def _record(
 
 def _existing(connection: Connection, channel: Channel, facts: FileFacts, digests: Digests) -> Entry | None:
     entry = entries.find(connection, channel.id, facts.ckey)
-    if entry is None or entry.artifact.digests.sha256 == digests.sha256:
+    if entry is None or not entry.is_served:  # a file that a mirror only awaits makes way (see `_record`)
+        return None
+    if entry.artifact.digests.sha256 == digests.sha256:
         return entry
     raise Conflict(
         f"'{facts.ckey}' is already in channel '{channel.path}' with SHA-256 {entry.artifact.digests.sha256}; "

@@ -10,12 +10,14 @@ from sqlalchemy import Connection
 
 from packhouse.actions.new_documents import NewDocuments
 from packhouse.actions.packhouse import Packhouse
-from packhouse.actions.settle import index_row
+from packhouse.actions.settle import SUMMED_AT_ONCE, index_row, sum_up
+from packhouse.domain.families import CONDA
 from packhouse.formats.conda.channeldata import join_summaries
 from packhouse.formats.conda.current_repodata import select_current
 from packhouse.formats.conda.repodata import IndexRow, RepodataWriter, batches, write_repodata
 from packhouse.formats.conda.run_exports import RunExportsWriter
-from packhouse.storage import documents, entries, packages, revisions
+from packhouse.formats.conda.v3_summary import V3Summary
+from packhouse.storage import channels, documents, entries, packages, revisions
 from packhouse.storage.database import retried
 from packhouse.storage.revisions import Revision
 
@@ -29,6 +31,8 @@ def reindex(packhouse: Packhouse, channel_id: int, subdir: str) -> bool:
     repodata and run_exports belong to their subdir: they are what people wait for. The channel's root has
     channeldata, and makes each subdir's current_repodata: the slowest, and wanted by the fewest clients.
     """
+    if subdir == revisions.ROOT:
+        _make_summaries(packhouse, channel_id)
     with packhouse.database.reading() as connection:
         present = revisions.of_channel(connection, channel_id)
         revision = present.get(subdir)
@@ -45,9 +49,11 @@ def _reindex_subdir(
     packhouse: Packhouse, connection: Connection, channel_id: int, revision: Revision
 ) -> None:
     """Both documents from one pass over the rows: they cannot disagree, and the rows are read once."""
+    span = entries.v3_span(connection, channel_id, revision.subdir)
+    v3 = None if span is None else V3Summary(*span)
     with NewDocuments(packhouse, channel_id, revision) as new:
         writers = (
-            RepodataWriter(new.open(REPODATA), revision.subdir),
+            RepodataWriter(new.open(REPODATA), revision.subdir, v3),
             RunExportsWriter(new.open(RUN_EXPORTS), revision.subdir),
         )
         for batch in batches(_rows(connection, channel_id, revision.subdir)):
@@ -56,6 +62,17 @@ def _reindex_subdir(
         for writer in writers:
             writer.close()
         new.swap_in()
+
+
+def _make_summaries(packhouse: Packhouse, channel_id: int) -> None:
+    """Make the summaries that a mirror left open (`settle`), some at a time: other writers wait for each lot."""
+    while True:
+        with packhouse.database.transaction(quiet=True) as connection:
+            names = packages.unsummed(connection, channel_id, SUMMED_AT_ONCE)
+            if not names:
+                return
+            channels.lock(connection, [channel_id], packhouse.clock())
+            sum_up(connection, channel_id, CONDA, names, packhouse.clock())
 
 
 def _reindex_root(

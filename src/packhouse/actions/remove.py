@@ -7,13 +7,13 @@ from sqlalchemy import Connection
 
 from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.publish import require_thawed
-from packhouse.actions.settle import Change, settle
+from packhouse.actions.settle import Change, drop_unused, settle
 from packhouse.domain.access import Actor, Permission, require
 from packhouse.domain.artifacts import Entry, Selection
 from packhouse.domain.channels import Channel
 from packhouse.domain.events import EventType, FileAction
 from packhouse.errors import NotFound
-from packhouse.storage import artifacts, blob_rows, channels, entries, events, file_changes
+from packhouse.storage import channels, entries, events, file_changes, mirrors
 from packhouse.storage.database import retried
 
 
@@ -60,13 +60,13 @@ def select(connection: Connection, channel: Channel, selections: Sequence[Select
 
 def take_out(connection: Connection, channel: Channel, chosen: Sequence[Entry], now: datetime) -> None:
     """Remove entries, and the artifacts that are in no other channel. The channel must be locked."""
+    mirrors.count_removals(connection, [entry.id for entry in chosen])
     entries.remove(connection, chosen)
     changes = [
         Change(entry.artifact.family, entry.artifact.name, entry.artifact.subdir, -1) for entry in chosen
     ]
     settle(connection, channel.id, changes, now)
-    unused = artifacts.remove_unused(connection, {entry.artifact.id for entry in chosen})
-    blob_rows.release(connection, unused, now)
+    drop_unused(connection, {entry.artifact.id for entry in chosen}, now)
 
 
 def described(chosen: Sequence[Entry]) -> dict[str, object]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.publish import require_publish, require_thawed
 from packhouse.actions.remove import described, select, take_out
-from packhouse.actions.settle import Change, settle
+from packhouse.actions.settle import Change, drop_unused, settle
 from packhouse.domain.access import Actor, Permission, require
 from packhouse.domain.artifacts import Entry, Selection
 from packhouse.domain.channels import Channel
@@ -102,8 +102,12 @@ def _put_in(
     new = [entry for entry in chosen if _is_new(connection, target, entry)]
     if not new:
         return new
-    additions = [entries.addition(entry.artifact.id, entry.artifact, actor.user_id) for entry in new]
+    replaced = entries.make_way(connection, target.id, [entry.artifact.ckey for entry in new])
+    additions = [
+        entries.addition(entry.artifact.id, entry.artifact, actor.user_id, entry.section) for entry in new
+    ]
     entries.add(connection, target.id, additions, now)
+    drop_unused(connection, replaced, now)
     changes = [Change(entry.artifact.family, entry.artifact.name, entry.artifact.subdir, +1) for entry in new]
     settle(connection, target.id, changes, now)
     return new
@@ -111,9 +115,9 @@ def _put_in(
 
 def _is_new(connection: Connection, target: Channel, entry: Entry) -> bool:
     there = entries.find(connection, target.id, entry.artifact.ckey)
-    if there is None:
+    if there is None or not there.is_served:
         return True
-    if there.artifact.id == entry.artifact.id:
+    if there.artifact.digests.sha256 == entry.artifact.digests.sha256:
         return False
     raise Conflict(
         f"'{entry.artifact.ckey}' is already in channel '{target.path}' with SHA-256 "

@@ -39,6 +39,8 @@ class Permission(StrEnum):
     CHANNEL_DELETE = "channel:delete"
     CHANNEL_GROUP_EDIT = "channel.group:edit"
     CHANNEL_DEFAULT_EDIT = "channel.default-channel:edit"
+    CHANNEL_MIRROR_VIEW = "channel.mirror:view"
+    CHANNEL_MIRROR_EDIT = "channel.mirror:edit"
     SUBCHANNEL_CREATE = "subchannel:create"
 
 
@@ -56,6 +58,8 @@ REQUIRED_LEVEL: Mapping[Permission, Level] = {
     Permission.CHANNEL_DELETE: Level.MANAGE,
     Permission.CHANNEL_GROUP_EDIT: Level.MANAGE,
     Permission.CHANNEL_DEFAULT_EDIT: Level.MANAGE,
+    Permission.CHANNEL_MIRROR_VIEW: Level.MANAGE,
+    Permission.CHANNEL_MIRROR_EDIT: Level.MANAGE,
     Permission.SUBCHANNEL_CREATE: Level.MANAGE,
 }
 """The table of the existing server's documentation (contract: vocabularies)."""
@@ -69,6 +73,8 @@ SUBCHANNEL_TWINS: Mapping[Permission, str] = {
         Permission.CHANNEL_EDIT,
         Permission.CHANNEL_DELETE,
         Permission.CHANNEL_GROUP_EDIT,
+        Permission.CHANNEL_MIRROR_VIEW,
+        Permission.CHANNEL_MIRROR_EDIT,
     )
 }
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from packhouse.domain.families import FOLDERS
+from packhouse.domain.sections import Section
 
 JsonObject: TypeAlias = Mapping[str, Any]
 
@@ -87,7 +88,11 @@ class IndexRecord:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A kept file. `record` is its exact index record without `indexed_timestamp`, which goes in at `splice`."""
+    """A file. `record` is its exact index record without `indexed_timestamp`, which goes in at `splice`.
+
+    `run_exports` is JSON, and empty where nobody told them. `mirror_id` is the mirror that fetches its bytes
+    where they are not here.
+    """
 
     id: int
     family: str
@@ -104,11 +109,15 @@ class Artifact:
     run_exports: bytes
     about: JsonObject
     flags: Mapping[str, bool]
+    mirror_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An artifact in a channel. `indexed_timestamp` (milliseconds, CEP 47) is set when it is added, once."""
+    """An artifact in a channel. `indexed_timestamp` (milliseconds, CEP 47) is set when it is added, once.
+
+    One that is not served awaits its bytes: a mirror will fetch them. `section` is that of the conda index.
+    """
 
     id: int
     channel_id: int
@@ -116,6 +125,9 @@ class Entry:
     indexed_timestamp: int
     added_at: datetime
     download_count: int
+    is_served: bool = True
+    vanished_at: datetime | None = None
+    section: int = Section.CONDA
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,3 +122,4 @@ class ChannelCounts:
     downloads: int = 0
     subchannels: int = 0
     grants: int = 0
+    mirrors: int = 0

@@ -16,6 +16,8 @@ from packhouse import __version__
 from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.reindex import reindex
 from packhouse.actions.sweep import sweep
+from packhouse.jobs.mirroring import MIRROR_QUEUE, MIRRORS_AT_ONCE, register_mirroring
+from packhouse.jobs.mirroring import POLLING_SECONDS as MIRROR_POLLING_SECONDS
 from packhouse.settings import Settings
 
 INDEX_QUEUE = "indexes"
@@ -48,11 +50,15 @@ class JobRunner:
         DBOS.register_queue(
             INDEX_QUEUE, worker_concurrency=INDEXES_AT_ONCE, polling_interval_sec=POLLING_SECONDS
         )
+        DBOS.register_queue(
+            MIRROR_QUEUE, worker_concurrency=MIRRORS_AT_ONCE, polling_interval_sec=MIRROR_POLLING_SECONDS
+        )
         minutes = self._packhouse.settings.sweep_minutes
         DBOS.apply_schedules([{"schedule_name": SWEEP, "workflow_fn": sweeping, "schedule": _every(minutes)}])
 
     def stop(self) -> None:
         """Let running jobs finish for a moment; what does not is taken up at the next start."""
+        self._packhouse.closing.set()
         DBOS.destroy(workflow_completion_timeout_sec=5)
 
 
@@ -62,6 +68,8 @@ def _register(packhouse: Packhouse) -> Callable[[datetime, Any], None]:
     @DBOS.workflow(name=REINDEX)
     def reindexing(channel_id: int, subdir: str) -> bool:
         return DBOS.run_step({"name": REINDEX, **PATIENCE}, lambda: reindex(packhouse, channel_id, subdir))
+
+    register_mirroring(packhouse)
 
     @DBOS.workflow(name=SWEEP)
     def sweeping(_scheduled_at: datetime, _context: Any) -> None:

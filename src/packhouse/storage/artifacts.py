@@ -9,7 +9,8 @@ from packhouse.domain.artifacts import Artifact, Digests, FileFacts, IndexRecord
 from packhouse.storage.tables import artifact, channel, entry
 from packhouse.storage.upsert import upsert
 
-COLUMNS = tuple(column for column in artifact.c if column.name not in ("details", "created_at"))
+_LEFT_OUT = ("details", "created_at", "variant")
+COLUMNS = tuple(column for column in artifact.c if column.name not in _LEFT_OUT)
 """What an index or a listing needs; `details` can be long and only a page about one file shows them."""
 
 
@@ -30,11 +31,19 @@ def from_row(row: Row[Any]) -> Artifact:
         run_exports=row.run_exports,
         about=row.about,
         flags=row.flags,
+        mirror_id=row.mirror_id,
     )
 
 
+PUBLISHED = ""
+"""The variant whose record was made from the file itself, not told by an upstream."""
+
+
 def find(connection: Connection, sha256: str, ckey: str) -> int | None:
-    statement = select(artifact.c.id).where(artifact.c.sha256 == sha256, artifact.c.ckey == ckey)
+    """The artifact as it was published."""
+    statement = select(artifact.c.id).where(
+        artifact.c.sha256 == sha256, artifact.c.ckey == ckey, artifact.c.variant == PUBLISHED
+    )
     return connection.execute(statement).scalar_one_or_none()
 
 
@@ -43,7 +52,7 @@ def add(
 ) -> int:
     """Keep an artifact that may be there already; answer its id."""
     values = row_of(facts, digests, record, now)
-    key = {name: values.pop(name) for name in ("sha256", "ckey")}
+    key = {name: values.pop(name) for name in ("sha256", "ckey", "variant")}
     # The same bytes may arrive for another channel at the same time; changing nothing still answers the id.
     same = {"size": artifact.c.size}
     result = upsert(connection, artifact, key, values, changes=same, returning=[artifact.c.id])
@@ -71,6 +80,7 @@ def row_of(facts: FileFacts, digests: Digests, record: IndexRecord, now: datetim
         "flags": dict(record.flags),
         "details": dict(facts.details),
         "created_at": now,
+        "variant": PUBLISHED,
     }
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, Table, and_, delete, false, func
 from packhouse.domain.access import Actor, Level, Permission, has_scope
 from packhouse.domain.channels import Channel, ChannelCounts, ChannelPath, Indexing, Privacy
 from packhouse.errors import NotFound
-from packhouse.storage.tables import channel, entry, grant, package, revision, user
+from packhouse.storage.tables import channel, entry, grant, mirror, package, revision, user
 
 _COLUMNS = (channel, user.c.username.label("owner_name"))
 
@@ -142,6 +142,10 @@ def is_channel(channel_id: int) -> Any:
     return channel.c.id == channel_id
 
 
+def is_among(ids: Sequence[int]) -> Any:
+    return channel.c.id.in_(ids)
+
+
 def default_of(connection: Connection, user_id: int | None) -> str | None:
     """Path of the channel that a user's commands mean when they name none."""
     statement = select(channel.c.path).join(user, user.c.default_channel_id == channel.c.id)
@@ -169,10 +173,15 @@ def counts(connection: Connection, ids: Sequence[int]) -> dict[int, ChannelCount
     artifacts = _sums(connection, revision.c.channel_id, func.sum(revision.c.artifact_count), ids)
     children = _sums(connection, channel.c.parent_id, func.count(), ids)
     grants = _sums(connection, grant.c.channel_id, func.count(), ids)
+    mirrors = _sums(connection, mirror.c.channel_id, func.count(), ids)
     downloads = _sums(connection, channel.c.id, func.sum(channel.c.download_count), ids)
     return {
         key: ChannelCounts(
-            artifacts.get(key, 0), downloads.get(key, 0), children.get(key, 0), grants.get(key, 0)
+            artifacts=artifacts.get(key, 0),
+            downloads=downloads.get(key, 0),
+            subchannels=children.get(key, 0),
+            grants=grants.get(key, 0),
+            mirrors=mirrors.get(key, 0),
         )
         for key in ids
     }

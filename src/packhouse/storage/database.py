@@ -7,10 +7,11 @@ from contextlib import contextmanager, nullcontext
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+import orjson
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
-from packhouse.errors import Invalid, StorageFull
+from packhouse.errors import Corrupt, Invalid, StorageFull
 from packhouse.storage import schema
 
 BUSY_TIMEOUT_MS = 30_000
@@ -62,10 +63,31 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the schema to the newest revision; safe at every start and from several processes."""
-        with self.transaction(quiet=True) as connection:
+        with self._for_migration() as connection:
             if not self.is_sqlite:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7262)")
             schema.upgrade(connection)
+
+    @contextmanager
+    def _for_migration(self) -> Iterator[Connection]:
+        """SQLite changes a table by making it again, which its foreign keys would take for a deletion.
+
+        They are checked as a whole instead, as https://sqlite.org/lang_altertable.html wants it.
+        """
+        with _failures_named(), self._turn, self.engine.connect() as connection:
+            writer = connection.execution_options(packhouse_writes=True)
+            if self.is_sqlite:
+                _set_foreign_keys(connection, "OFF")
+            try:
+                with writer.begin():
+                    yield writer
+                    if self.is_sqlite and writer.exec_driver_sql("PRAGMA foreign_key_check").first():
+                        raise Corrupt(
+                            "The migration would leave rows that refer to none; nothing was changed."
+                        )
+            finally:
+                if self.is_sqlite:
+                    _set_foreign_keys(connection, "ON")
 
     def is_current(self) -> bool:
         """Whether the schema is the one that this version of Packhouse was written for."""
@@ -95,7 +117,13 @@ def retried(action: Callable[P, T]) -> Callable[P, T]:
 
 
 def _sqlite_engine(url: str) -> Engine:
-    engine = create_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, hide_parameters=True)
+    engine = create_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_SIZE,
+        hide_parameters=True,
+        json_deserializer=orjson.loads,
+    )
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -119,9 +147,21 @@ def _sqlite_engine(url: str) -> Engine:
     return engine
 
 
+def _set_foreign_keys(connection: Connection, switch: str) -> None:
+    """Outside of a transaction, the only place where SQLite heeds it."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.execute(f"PRAGMA foreign_keys={switch}")
+
+
 def _postgresql_engine(url: str) -> Engine:
     return create_engine(
-        url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_pre_ping=True, hide_parameters=True
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_SIZE,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        json_deserializer=orjson.loads,
     )
 
 

@@ -11,7 +11,7 @@ from packhouse.domain.artifacts import Package
 from packhouse.storage import artifacts
 from packhouse.storage.entries import VersionRow
 from packhouse.storage.tables import artifact, channel, package
-from packhouse.storage.upsert import upsert
+from packhouse.storage.upsert import upsert_many
 
 SORT_KEYS = {
     "name": package.c.name,
@@ -101,18 +101,22 @@ def exists(connection: Connection, channel_id: int, family: str, name: str) -> b
     return connection.execute(select(package.c.name).where(_is(channel_id, family, name))).first() is not None
 
 
-def put(
-    connection: Connection,
-    channel_id: int,
-    family: str,
-    name: str,
-    newest_first: Sequence[VersionRow],
-    channeldata: bytes | None,
-    now: datetime,
-) -> None:
-    """Write the sums of one package from all of its entries, the newest version first."""
-    values = {**sums(newest_first), "channeldata": channeldata, "updated_at": now}
-    upsert(connection, package, {"channel_id": channel_id, "family": family, "name": name}, values)
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What is written of one package: its entries, the newest version first, and its channeldata summary."""
+
+    name: str
+    newest_first: Sequence[VersionRow]
+    channeldata: bytes | None
+
+
+def put(connection: Connection, channel_id: int, family: str, summed: Sequence[Sums], now: datetime) -> None:
+    """Write the sums of some packages."""
+    here = {"channel_id": channel_id, "family": family, "updated_at": now}
+    rows = [
+        {**here, "name": one.name, **sums(one.newest_first), "channeldata": one.channeldata} for one in summed
+    ]
+    upsert_many(connection, package, ("channel_id", "family", "name"), rows)
 
 
 def sums(newest_first: Sequence[VersionRow]) -> dict[str, Any]:
@@ -136,18 +140,32 @@ def in_order(connection: Connection, channel_id: int) -> Iterator[Row[Any]]:
 
 
 def summaries(connection: Connection, channel_id: int) -> Iterator[tuple[str, bytes]]:
-    """Name and channeldata summary of a channel's conda packages, by name; streamed."""
+    """Name and channeldata summary of a channel's conda packages, by name; streamed. Those without are left out."""
     statement = (
         select(package.c.name, package.c.channeldata)
-        .where(package.c.channel_id == channel_id, package.c.family == "conda")
+        .where(
+            package.c.channel_id == channel_id,
+            package.c.family == "conda",
+            package.c.channeldata.is_not(None),
+        )
         .order_by(package.c.name)
     )
     for row in connection.execute(statement, execution_options={"yield_per": 2_000}):
         yield row.name, row.channeldata
 
 
-def remove(connection: Connection, channel_id: int, family: str, name: str) -> None:
-    connection.execute(delete(package).where(_is(channel_id, family, name)))
+def unsummed(connection: Connection, channel_id: int, limit: int) -> list[str]:
+    """Conda packages whose channeldata summary is still to be made."""
+    statement = select(package.c.name).where(
+        package.c.channel_id == channel_id, package.c.family == "conda", package.c.channeldata.is_(None)
+    )
+    return list(connection.execute(statement.order_by(package.c.name).limit(limit)).scalars())
+
+
+def remove(connection: Connection, channel_id: int, family: str, names: Sequence[str]) -> None:
+    here = (package.c.channel_id == channel_id) & (package.c.family == family)
+    for start in range(0, len(names), 500):
+        connection.execute(delete(package).where(here, package.c.name.in_(names[start : start + 500])))
 
 
 def remove_all(connection: Connection, channel_id: int) -> None:

@@ -1,37 +1,41 @@
 """Queries about shards (CEP 16): their bytes lie in the database, so they change with the entries."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
 from packhouse.storage.tables import shard
-from packhouse.storage.upsert import upsert
+from packhouse.storage.upsert import upsert_many
 
 
 def put(
-    connection: Connection, channel_id: int, subdir: str, name: str, sha256: bytes, body: bytes, revision: int
+    connection: Connection,
+    channel_id: int,
+    subdir: str,
+    packed: Iterable[tuple[str, bytes, bytes]],
+    revision: int,
 ) -> None:
-    """Make `body` the shard of `name`; the one before stays readable for clients with an old shard index."""
-    key = {"channel_id": channel_id, "subdir": subdir, "sha256": sha256}
-    upsert(connection, shard, key, {"name": name, "body": body, "revision": revision, "replaced_at": None})
+    """Make (name, SHA-256, body) the shards of their names; those before stay, for clients with an old index."""
+    here = {"channel_id": channel_id, "subdir": subdir, "revision": revision, "replaced_at": None}
+    rows = [{**here, "name": name, "sha256": sha256, "body": body} for name, sha256, body in packed]
+    upsert_many(connection, shard, ("channel_id", "subdir", "sha256"), rows)
 
 
 def replace(
-    connection: Connection, channel_id: int, subdir: str, name: str, revision: int, now: datetime
+    connection: Connection,
+    channel_id: int,
+    subdir: str,
+    names: Sequence[str],
+    revision: int,
+    now: datetime,
 ) -> None:
-    """Take the present shard of `name` out of the shard index; `put` may set another in its place."""
-    connection.execute(
-        update(shard)
-        .where(
-            shard.c.channel_id == channel_id,
-            shard.c.subdir == subdir,
-            shard.c.name == name,
-            shard.c.replaced_at.is_(None),
-        )
-        .values(replaced_at=now, revision=revision)
-    )
+    """Take the present shards of some names out of the shard index; `put` may set others in their place."""
+    present = (shard.c.channel_id == channel_id) & (shard.c.subdir == subdir) & shard.c.replaced_at.is_(None)
+    for start in range(0, len(names), 500):
+        chosen = present & shard.c.name.in_(names[start : start + 500])
+        connection.execute(update(shard).where(chosen).values(replaced_at=now, revision=revision))
 
 
 def body(connection: Connection, channel_id: int, subdir: str, sha256: bytes) -> bytes | None:

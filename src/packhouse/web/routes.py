@@ -2,12 +2,23 @@
 
 from fastapi import FastAPI
 
-from packhouse.web.api import account, artifacts, auth, channels, files, health, oauth, system, uploads
+from packhouse.web.api import (
+    account,
+    artifacts,
+    auth,
+    channels,
+    files,
+    health,
+    mirrors,
+    oauth,
+    system,
+    uploads,
+)
 from packhouse.web.pages import authorize, device
 
 API_ROUTERS = (
     *(system.router, auth.router, oauth.router, account.router),
-    *(channels.router, artifacts.router, files.router, uploads.router),
+    *(channels.router, artifacts.router, files.router, uploads.router, mirrors.router),
 )
 
 API_ROOTS = ("/api", "/api/repo")

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "download": "Download a notebook.",
     "login": "Log in with user name and password.",
     "logout": "Forget the log-in.",
+    "mirror": "Create, change, watch and remove mirrors: what channels take from other servers.",
     "move": "Move packages or files to another channel.",
     "remove": "Remove packages or files from a channel.",
     "search": "Find packages in all channels that you may see.",

@@ -1,4 +1,4 @@
-"""What a shell offers behind Tab where only the server knows: the names of channels."""
+"""What a shell offers behind Tab where only the server knows: the names of channels and mirrors."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -15,6 +15,11 @@ MOST_CHANNELS = 1_000
 def complete_channels(context: typer.Context, incomplete: str) -> list[str]:
     """Channels and subchannels that begin so. None if the server does not answer at once: Tab never fails."""
     return _begin_with(incomplete, _in_time(lambda: _channels(context)))
+
+
+def complete_mirrors(context: typer.Context, incomplete: str) -> list[str]:
+    """Mirrors that begin so: those of the channel that `--channel` names, or all."""
+    return _begin_with(incomplete, _in_time(lambda: _mirrors(context)))
 
 
 def complete_channel_lists(context: typer.Context, incomplete: str) -> list[str]:
@@ -47,6 +52,13 @@ def _channels(context: typer.Context) -> list[str]:
     session = _session(context)
     page = session.client.list_channels(limit=MOST_CHANNELS, include_subchannels=True)
     return [channel_path(item) for item in page["items"]]
+
+
+def _mirrors(context: typer.Context) -> list[str]:
+    client = _session(context).client
+    if channel := context.params.get("channel"):
+        return [mirror["mirror_name"] for mirror in client.list_mirrors(channel)]
+    return [mirror["name"] for mirror in client.list_all_mirrors()["items"]]
 
 
 def _session(context: typer.Context) -> Any:

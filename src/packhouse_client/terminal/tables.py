@@ -5,6 +5,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 SEPARATOR = " | "
 ELLIPSIS = "…"
@@ -50,6 +51,13 @@ def terminal_width() -> int:
 def as_cell(value: object) -> str:
     """Text on one line: a description may have several."""
     return "" if value is None else " ".join(str(value).split())
+
+
+def moment_cell(moment: str | None) -> str:
+    """For programs as the server writes it; a person's terminal has better use for the room."""
+    if not moment or not terminal_width():
+        return moment or ""
+    return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def text_width(text: str) -> int:

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from packhouse.actions.check.blobs import check_blobs
 from packhouse.actions.check.documents import compare_documents
+from packhouse.actions.check.mirrors import check_mirrors
 from packhouse.actions.check.report import Found, Reindex, Report, Reshard, SumUp
 from packhouse.actions.check.rows import compare_rows
 from packhouse.actions.check.uploads import check_uploads
@@ -35,6 +36,7 @@ def check(packhouse: Packhouse, repair: bool, deep: bool) -> Report:
         report.add_found(found, are_mended=repair)
     check_uploads(packhouse, report, repair, deep)
     check_blobs(packhouse, report, repair, deep)
+    check_mirrors(packhouse, report, repair)  # whose files may have been lost, as was just found
     return report
 
 
@@ -70,7 +72,7 @@ def _mend_rows(packhouse: Packhouse, channel_id: int, found: Sequence[Found]) ->
         channels.lock(connection, [channel_id], now)
         for one in found:
             if isinstance(one.remedy, SumUp):
-                sum_up(connection, channel_id, one.remedy.family, one.remedy.name, now)
+                sum_up(connection, channel_id, one.remedy.family, [one.remedy.name], now)
         names, counts = _names(found), entries.counts(connection, channel_id)
         for subdir in sorted(_subdirs(found)):
             revision = revisions.renew(connection, channel_id, subdir, counts.get(subdir, 0), now)

@@ -14,9 +14,11 @@ from sqlalchemy import Connection
 
 from packhouse.actions.check.report import Report
 from packhouse.actions.packhouse import Packhouse
+from packhouse.actions.settle import drop_unused
 from packhouse.actions.sweep import sweep
 from packhouse.errors import NotFound
-from packhouse.storage import artifacts, blob_rows
+from packhouse.storage import artifacts, blob_rows, mirrors
+from packhouse.storage.database import retried
 
 T = TypeVar("T")
 
@@ -39,8 +41,7 @@ def _check_unused_artifacts(packhouse: Packhouse, report: Report, repair: bool) 
         report.add(row.ckey, f"the artifact {row.sha256} is in no channel.", repair)
         if repair:
             with packhouse.database.transaction() as connection:
-                digests = artifacts.remove_unused(connection, {row.id})
-                blob_rows.release(connection, digests, packhouse.clock())
+                drop_unused(connection, {row.id}, packhouse.clock())
 
 
 def _check_unused(packhouse: Packhouse, report: Report, repair: bool) -> None:
@@ -131,13 +132,30 @@ def _places(packhouse: Packhouse, sha256: str, size: int, deep: bool) -> list[st
 def _tell_damage(
     packhouse: Packhouse, report: Report, sha256: str, fault: str, places: list[str], repair: bool
 ) -> None:
-    """No other copy is known, so nothing mends it; but bytes that are wrong are worse than none."""
+    """But for a mirror's upstream, no other copy is known; and bytes that are wrong are worse than none."""
+    is_fetchable = _is_fetchable(packhouse, sha256)
     if repair:
+        if is_fetchable:
+            _have_fetched_again(packhouse, sha256)
         packhouse.blobs.remove(sha256)
+    way_out = (
+        "Its mirror can fetch it again." if is_fetchable else "Publish the same file again, or remove it."
+    )
     for place in places:
-        report.add(
-            place, f"the bytes of its blob {sha256} {fault}. Publish the same file again, or remove it."
-        )
+        report.add(place, f"the bytes of its blob {sha256} {fault}. {way_out}", repair and is_fetchable)
+
+
+def _is_fetchable(packhouse: Packhouse, sha256: str) -> bool:
+    with packhouse.database.reading() as connection:
+        return blob_rows.is_fetchable(connection, sha256)
+
+
+@retried
+def _have_fetched_again(packhouse: Packhouse, sha256: str) -> None:
+    """Without a row for its bytes, a file is fetched when it is asked for."""
+    with packhouse.database.transaction() as connection:
+        mirrors.count_losses(connection, [sha256])
+        blob_rows.forget_lost(connection, sha256)
 
 
 def _check_orphans(packhouse: Packhouse, report: Report, repair: bool) -> None:

@@ -18,14 +18,17 @@ import structlog
 
 from packhouse.actions.authenticate import authenticate
 from packhouse.actions.downloads import Downloads
+from packhouse.actions.mirrors.on_demand import OnDemand
 from packhouse.actions.packhouse import Packhouse
 from packhouse.domain.access import Actor
+from packhouse.domain.artifacts import Artifact
 from packhouse.errors import Corrupt, NotFound, PackhouseError
 from packhouse.web.asgi import Receive, Scope, Send
 from packhouse.web.credentials import find_credential
 from packhouse.web.errors import envelope, error_body, headers_of, internal_error_body, status_of
 from packhouse.web.protocols.conda_urls import Target, content_path, parse_target
 from packhouse.web.protocols.content import Answer, UnsatisfiableRange, is_unmodified, wanted_range
+from packhouse.web.protocols.following import BrokenOff, send_while_it_comes
 from packhouse.web.protocols.resolve import Resolver
 from packhouse.web.request_log import ACTOR
 
@@ -45,6 +48,7 @@ class CondaApplication:
         self._packhouse = packhouse
         self._downloads = downloads
         self._resolver = Resolver(packhouse)
+        self._on_demand = OnDemand(packhouse)
         self._threads = ThreadPoolExecutor(RESOLVING_THREADS, thread_name_prefix="content")
         self._answers: OrderedDict[tuple[str, bytes], Answer] = OrderedDict()
         self._weight = 0
@@ -138,12 +142,36 @@ class CondaApplication:
     async def _send_file(self, answer: Answer, wants: dict[bytes, bytes], send: Send) -> None:
         assert answer.entry_id is not None
         self._downloads.count(answer.entry_id)
+        if answer.awaited is not None:
+            await self._send_awaited(answer, answer.awaited, wants, send)
+            return
         if self._packhouse.settings.redirect_downloads and answer.sha256 is not None:
             url = self._packhouse.blobs.signed_url(answer.sha256, SIGNED_FOR)
             if url is not None:
                 await self._send_whole("GET", redirect(url), send)
                 return
         await self._send_range(answer, wants, send)
+
+    async def _send_awaited(
+        self, answer: Answer, artifact: Artifact, wants: dict[bytes, bytes], send: Send
+    ) -> None:
+        """Have the file fetched, and pass it on while it comes; a part of it only once all is here."""
+        try:
+            loop = asyncio.get_running_loop()
+            fetching = await loop.run_in_executor(self._threads, self._on_demand.fetch, artifact)
+            is_whole = fetching is not None and b"range" not in wants
+            if fetching is not None:
+                await send_while_it_comes(fetching, answer, send, whole=is_whole)
+        except PackhouseError as error:
+            await self._send_whole("GET", refusal(error), send)
+            return
+        except BrokenOff as error:
+            # To return before all was sent breaks off the connection; an exception would be logged as our fault.
+            log.warning("file_broken_off", file=artifact.ckey, reason=str(error))
+            return
+        if not is_whole:
+            here = await loop.run_in_executor(self._threads, self._resolver.file_here, answer)
+            await self._send_range(here, wants, send)
 
     async def _send_range(self, answer: Answer, wants: dict[bytes, bytes], send: Send) -> None:
         try:

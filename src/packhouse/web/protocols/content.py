@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, field
 from email.utils import formatdate, parsedate_to_datetime
 
+from packhouse.domain.artifacts import Artifact
+
 Headers = list[tuple[bytes, bytes]]
 
 POSITION = re.compile(rb"[0-9]{0,18}")
@@ -26,6 +28,8 @@ class Answer:
     etag: bytes = b""
     modified: int = 0
     entry_id: int | None = None
+    awaited: Artifact | None = None
+    """A file whose bytes a mirror fetches when it is asked for."""
     actor: str = ""
     headers: Headers = field(default_factory=list)
     start: dict[str, object] = field(default_factory=dict)

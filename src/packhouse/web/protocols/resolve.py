@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -13,7 +14,7 @@ from packhouse.errors import Corrupt, NotFound
 from packhouse.formats.conda.channeldata import write_channeldata
 from packhouse.formats.conda.repodata import compress, write_repodata
 from packhouse.formats.conda.run_exports import write_run_exports
-from packhouse.storage import channels, documents, entries, shards
+from packhouse.storage import channels, documents, entries, mirror_entries, shards
 from packhouse.storage.documents import Document
 from packhouse.web.protocols.conda_urls import ROOT, Target
 from packhouse.web.protocols.content import (
@@ -100,10 +101,15 @@ class Resolver:
 
     def _file(self, connection: Connection, channel: Channel, target: Target, is_shared: bool) -> Answer:
         entry = entries.find(connection, channel.id, f"{target.subdir}/{target.file}")
-        if entry is None:
+        if entry is None or not entry.is_served:
             raise _not_found(target)
         digests = entry.artifact.digests
-        answer = self._blob(digests.sha256, digests.size, int(entry.added_at.timestamp()))
+        modified = int(entry.added_at.timestamp())
+        if entry.artifact.mirror_id is not None and not mirror_entries.here(connection, [digests.sha256]):
+            answer = _answer(digests.sha256, digests.size, modified, None)
+            answer.awaited = entry.artifact
+        else:
+            answer = self._blob(digests.sha256, digests.size, modified)
         answer.entry_id = entry.id
         answer.headers += [
             (b"content-type", OCTETS),
@@ -112,18 +118,29 @@ class Resolver:
         ]
         return answer
 
+    def file_here(self, answer: Answer) -> Answer:
+        """The same answer for a file whose bytes have come since."""
+        assert answer.sha256 is not None
+        found = self._blob(answer.sha256, answer.size, answer.modified)
+        found.headers, found.entry_id, found.actor = answer.headers, answer.entry_id, answer.actor
+        return found.seal()
+
     def _blob(self, sha256: str, size: int, modified: int) -> Answer:
         path = self._packhouse.blobs.path(sha256)
         if path is not None and not path.exists():
             raise Corrupt(f"The bytes of {sha256} are missing. `packhouse check` says what else is.")
-        return Answer(
-            sha256=sha256,
-            size=size,
-            path=None if path is None else str(path),
-            etag=f'"{sha256}"'.encode(),
-            modified=modified,
-            headers=[*validators(sha256, modified), (b"accept-ranges", b"bytes")],
-        )
+        return _answer(sha256, size, modified, path)
+
+
+def _answer(sha256: str, size: int, modified: int, path: Path | None) -> Answer:
+    return Answer(
+        sha256=sha256,
+        size=size,
+        path=None if path is None else str(path),
+        etag=f'"{sha256}"'.encode(),
+        modified=modified,
+        headers=[*validators(sha256, modified), (b"accept-ranges", b"bytes")],
+    )
 
 
 def _small(body: bytes, etag: str, modified: int, kind: bytes, caching: bytes) -> Answer:

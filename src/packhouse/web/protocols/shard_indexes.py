@@ -10,7 +10,8 @@ from time import monotonic
 from sqlalchemy import Connection
 
 from packhouse.formats.conda.shards import ShardIndex
-from packhouse.storage import revisions, shards
+from packhouse.formats.conda.v3_summary import V3Summary
+from packhouse.storage import entries, revisions, shards
 
 KEPT = 64
 RENEWED_SECONDS = 3_600
@@ -72,6 +73,8 @@ def _refresh(
         state.index = ShardIndex(subdir, shards.current(connection, channel_id, subdir))
     else:
         state.index.update(shards.changes(connection, channel_id, subdir, since=state.revision))
+    span = entries.v3_span(connection, channel_id, subdir)
+    state.index.v3 = None if span is None else V3Summary(*span)
     body = state.index.pack(revision.changed_at)
     state.renewed = monotonic()
     state.packed = PackedIndex(body, hashlib.sha256(body).hexdigest(), revision.changed_at)

@@ -1,14 +1,13 @@
 """What happened to a channel and to the files in it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 
 from packhouse_client.commands.channel.request import Request
 from packhouse_client.listings import Page, read_listing
 from packhouse_client.session import Session
 from packhouse_client.suggestions import channel_suggested
-from packhouse_client.terminal.tables import Column, table, terminal_width
+from packhouse_client.terminal.tables import Column, moment_cell, table
 from packhouse_client.wire.connection import Document
 
 HISTORY_COLUMNS = (
@@ -52,14 +51,7 @@ def _event_row(event: Document) -> Sequence[object]:
     data = event["data"]
     known = {key: data[key] for key in SUMMARY_KEYS if key in data} or data
     summary = "; ".join(f"{key}: {value}" for key, value in known.items())
-    return event["event_id"], event["event_type"], _moment(event["created"]), summary
-
-
-def _moment(text: str) -> str:
-    """For programs as the server writes it; a person's terminal has better use for the room."""
-    if not terminal_width():
-        return text
-    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return event["event_id"], event["event_type"], moment_cell(event["created"]), summary
 
 
 def _in_full(event: Document) -> str:
@@ -80,4 +72,4 @@ def show_package_changes(session: Session, request: Request) -> None:
 
 def _change_row(change: Document) -> Sequence[object]:
     keys = ("action", "user", "version", "ckey")
-    return _moment(change["created"]), *(change.get(key) for key in keys)
+    return moment_cell(change["created"]), *(change.get(key) for key in keys)

@@ -1,0 +1,1 @@
+"""Mirrors: specify them, run them, fetch what they list."""
