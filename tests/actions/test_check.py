@@ -22,6 +22,7 @@ from packhouse.actions.check.report import Difference, Report
 from packhouse.actions.packhouse import utc_now
 from packhouse.actions.settle import Change, settle
 from packhouse.domain.artifacts import Digests
+from packhouse.domain.sections import Section
 from packhouse.formats.conda.shards import pack_shard, shard_digest
 from packhouse.storage import blob_rows, channels, documents, entries, tables
 from packhouse.storage.revisions import ROOT
@@ -644,7 +645,14 @@ def fill(house: House, path: str, files: int) -> None:
         connection.execute(insert(tables.artifact), copies)
         additions = [
             entries.Addition(
-                copy["id"], "conda", copy["name"], "noarch", copy["filename"], copy["ckey"], None
+                copy["id"],
+                "conda",
+                copy["name"],
+                "noarch",
+                copy["filename"],
+                copy["ckey"],
+                Section.CONDA,
+                None,
             )
             for copy in copies
         ]

@@ -505,6 +505,12 @@ EXPECTED_STATUSES = {
     "ChecksumMismatch": 460,
     "StorageFull": 507,
     "Corrupt": 500,
+    "UpstreamError": 502,
+    "UpstreamRefused": 502,
+    "UpstreamUnreachable": 502,
+    "UpstreamAnswered": 502,
+    "UpstreamLied": 502,
+    "Stopped": 503,
 }
 
 
@@ -515,7 +521,8 @@ def test_every_error_has_a_status() -> None:
 # OAuth's own body, in place of the envelope, is in `test_oauth.py`
 @pytest.mark.parametrize("kind", [kind for kind in every_error() if kind is not errors.GrantRefused])
 def test_error_becomes_its_status_and_the_envelope(app: FastAPI, kind: type[PackhouseError]) -> None:
-    error = TooManyRequests("a sentence", 1) if kind is TooManyRequests else kind("a sentence")
+    takes_a_number = kind in (TooManyRequests, errors.UpstreamAnswered)
+    error = kind("a sentence", 1) if takes_a_number else kind("a sentence")
 
     @app.get("/fails")
     def fail() -> None:

@@ -6,7 +6,9 @@ from uuid import UUID
 
 import pytest
 
+from packhouse.actions.mirrors.specify import create_mirror
 from packhouse.domain.channels import RESERVED_NAMES, RESERVED_SUBCHANNEL_NAMES, Privacy
+from packhouse.domain.mirrors import Specification
 from tests.house import House
 from tests.web.conftest import People, session
 from tests.web.forms import assert_refused, upload
@@ -58,6 +60,22 @@ def test_new_channel_is_answered_with_every_key_that_clients_read(
         "owners": ["admin"],
         "access": "owner",
     }
+
+
+@ROOTS
+def test_mirrors_of_a_channel_are_counted_and_those_of_others_are_not(
+    house: House, admin: str, root: str
+) -> None:
+    for path in ("tools", "tools/stage", "other"):
+        house.channel(path)
+    for channel, name in (("tools", "first"), ("tools", "second"), ("tools/stage", "first")):
+        specification = Specification(name=name, source="https://example.org/forge")
+        create_mirror(house.packhouse, house.admin, channel, specification)
+
+    listed = house.request("GET", f"{root}/channels", admin).json()["items"]
+    shown = house.request("GET", f"{root}/channels/tools/subchannels/stage", admin).json()
+    assert {one["name"]: one["mirror_count"] for one in listed} == {"tools": 2, "other": 0}
+    assert shown["mirror_count"] == 1
 
 
 def test_channel_is_public_unless_something_else_is_asked_for(house: House, admin: str) -> None:

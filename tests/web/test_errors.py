@@ -64,6 +64,22 @@ ROUTES = [
     ("GET", "/auth/organizations/my"),
     ("GET", "/auth/oauth2/userinfo"),
     ("POST", "/auth/api-keys"),
+    ("GET", "/mirrors"),
+    *(
+        (method, f"{channel}/mirrors{rest}")
+        for channel in ("/channels/{c}", "/channels/{c}/subchannels/{c}")
+        for method, rest in (
+            ("GET", ""),
+            ("POST", ""),
+            ("GET", "/{c}"),
+            ("PUT", "/{c}"),
+            ("DELETE", "/{c}"),
+            ("POST", "/{c}/stop_mirror_sync"),
+            ("POST", "/{c}/restart"),
+            ("GET", "/{c}/runs"),
+            ("GET", "/{c}/runs/{c}/changes"),
+        )
+    ),
 ]
 ROOTS = ("/api", "/api/repo")
 
@@ -109,7 +125,7 @@ def test_refusal_is_an_object_for_whoever_is_refused(house: House, people: Peopl
 
 
 @pytest.mark.parametrize("root", ROOTS)
-@pytest.mark.parametrize("path", ["/channel", "/channels/tools/nothing", "/mirrors", "/system/x", "/v2/x"])
+@pytest.mark.parametrize("path", ["/channel", "/channels/tools/nothing", "/mirror", "/system/x", "/v2/x"])
 def test_address_of_nothing_is_404(house: House, root: str, path: str) -> None:
     assert_refused(house.request("GET", root + path), 404, "not_found")
 

@@ -52,11 +52,12 @@ def _open_changed(work: Work, upstream: Upstream) -> dict[str, Subdir]:
     wanted = subdirs_to_ask(work.mirror.specification.filters.subdirs)
     opened: dict[str, Subdir] = {}
     unchanged: list[str] = []
+    absent: list[str] = []
     for number, name in enumerate(wanted):
         work.show(READING, 100 * number // len(wanted), name)
         found = upstream.open(name, known.get(name))
         if found is None:
-            _take_out_subdir(work, name)
+            absent.append(name)
         elif isinstance(found, Unchanged):
             unchanged.append(name)
         else:
@@ -64,7 +65,7 @@ def _open_changed(work: Work, upstream: Upstream) -> dict[str, Subdir]:
     if not opened and not unchanged:
         source = work.mirror.specification.source
         raise UpstreamError(f"There is no conda channel at {source}: none of {', '.join(INDEXES)} is there.")
-    for name in _take_out_others(work, wanted):
+    for name in (*absent, *sorted(_take_out_others(work, wanted))):
         _take_out_subdir(work, name)
     if opened and unchanged and wants_dependencies(work.mirror.specification):
         opened.update((name, _again(upstream, name)) for name in unchanged)

@@ -10,7 +10,7 @@ from packhouse.actions.mirrors.work import LOST_AFTER, hold
 from packhouse.actions.packhouse import Packhouse
 from packhouse.domain.access import Actor, Permission, require
 from packhouse.domain.events import EventType
-from packhouse.domain.mirror_runs import MirrorRun, Trigger
+from packhouse.domain.mirror_runs import COUNTING, STEPS, MirrorRun, Trigger
 from packhouse.domain.mirrors import Mirror, MirrorState
 from packhouse.errors import Conflict
 from packhouse.storage import channels, events, mirror_runs, mirror_upstreams, mirrors
@@ -18,6 +18,12 @@ from packhouse.storage.database import retried
 
 RUNS_KEPT = 100
 """Of each mirror; older ones are history that nobody reads."""
+_LAST_STEP = {
+    "step": COUNTING,
+    "step_count": len(STEPS),
+    "percentage": 100,
+    "description": STEPS[COUNTING - 1],
+}
 
 
 def ask_for_run(connection: Connection, mirror_id: int, trigger: Trigger, now: datetime) -> None:
@@ -88,7 +94,9 @@ def end_run(packhouse: Packhouse, run_uuid: str, state: MirrorState, error: str 
         run = mirror_runs.find(connection, run_uuid)
         assert run is not None, "it ended a moment ago, in this transaction"
         filtered = dict(mirror_upstreams.filtered(connection, run.mirror_id))
-        mirror_runs.change(connection, run.id, {"filtered": filtered, "planned": 0, "planned_bytes": 0})
+        at_end = _LAST_STEP if state is MirrorState.COMPLETED else {}
+        told = {"filtered": filtered, "planned": 0, "planned_bytes": 0, **at_end}
+        mirror_runs.change(connection, run.id, told)
         mirrors.change(connection, run.mirror_id, {"state": state})
         mirror_runs.forget_old(connection, run.mirror_id, RUNS_KEPT)
 

@@ -57,7 +57,8 @@ class WithDependencies:
         self._files = frozenset().union(*closure.taken.values())
 
     def names(self, subdir: str, listed: Collection[str]) -> list[str]:
-        return sorted(self._taken.keys() & set(listed))
+        asked_for = self._filter.names_wanted or ()  # one that is not taken still tells what kept it out
+        return sorted({*self._taken, *asked_for}.intersection(listed))
 
     def verdict(self, file: UpstreamFile) -> Filtered | None:
         if FileKey(file.subdir, file.filename) in self._files:

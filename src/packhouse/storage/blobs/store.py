@@ -40,7 +40,7 @@ class Blobs:
             self.keep(digests, source)
 
     def keep_files(self, files: Sequence[tuple[Digests, Path]], threads: Executor) -> None:
-        """As `keep_file` for each, several at a time in `threads`; those that could be kept are, if one raises."""
+        """As `keep_file` for each, several at a time in `threads`; if one raises, others may be kept or not."""
         for _ in threads.map(lambda file: self.keep_file(*file), files):
             pass
 

@@ -50,7 +50,10 @@ class MirrorBody(BaseModel):
     proxy: str | None = Field(
         None, description="`http://[USER:PASSWORD@]HOST:PORT`; as it is shown, it keeps its password."
     )
-    filters: dict[str, Any] | None = Field(None, description="What of the upstream is taken; all without.")
+    filters: dict[str, Any] | None = Field(
+        None,
+        description="What of the upstream is taken, as the guide to mirrors names it; left out, all of it.",
+    )
     on_vanished: OnVanished = Field(
         OnVanished.KEEP, description="What becomes of files that the upstream lists no longer."
     )
