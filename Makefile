@@ -23,7 +23,7 @@ help:  ## Show this help
 
 install: $(STAMP)  ## Put both distributions and the development tools into .venv
 
-demo: install  ## Start a server, publish packages to it and install them from it
+demo: install  ## Start a server, publish packages, mirror a channel and install from both
 	$(BIN)/python -m demo
 
 test: install  ## Run all tests, on SQLite and PostgreSQL, on a folder and S3

@@ -105,10 +105,12 @@ def upload(connection: Connection, channel: str, path: Path) -> None:
 class House:
     """A running Packhouse on a free port of the loopback interface; use it as a context manager."""
 
-    def __init__(self, data_dir: Path, log: Path) -> None:
+    def __init__(self, data_dir: Path, log: Path, variables: Mapping[str, str] | None = None) -> None:
+        """`variables`: settings in its environment, beside those that every house under test has."""
         self.base = f"http://127.0.0.1:{free_port()}"
         self.data_dir = data_dir
-        self.server = Server(serve_command(data_dir, self.base), log, serve_variables())
+        own = {**serve_variables(), **(variables or {})}
+        self.server = Server(serve_command(data_dir, self.base), log, own)
 
     def __enter__(self) -> Self:
         self.server.await_ready(f"{self.base}/readyz")

@@ -18,7 +18,8 @@ NGINX_CONFIGURATION = """\
 worker_processes 2; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
 http {{
-  access_log off; sendfile on; keepalive_requests 1000000; default_type application/octet-stream;
+  log_format requests '$status $body_bytes_sent $request_uri'; access_log {access_log};
+  sendfile on; keepalive_requests 1000000; default_type application/octet-stream;
   types {{ application/json json; application/zstd zst; }}
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
@@ -33,14 +34,18 @@ def nginx_program() -> str | None:
 
 
 class Nginx:
-    """nginx serving `root`, tuned for it: sendfile, no access log, connections kept alive."""
+    """nginx serving `root`, tuned for it: sendfile, no access log unless asked for, connections kept alive."""
 
-    def __init__(self, program: str, root: Path, folder: Path) -> None:
+    def __init__(self, program: str, root: Path, folder: Path, access_log: Path | None = None) -> None:
+        """`access_log`: a line a request, its status, the bytes of the answer's body, and what was asked for."""
         folder.mkdir(parents=True, exist_ok=True)
         port = free_port()
         self.base = f"http://127.0.0.1:{port}"
         configuration = folder / "nginx.conf"
-        configuration.write_text(NGINX_CONFIGURATION.format(folder=folder, root=root, port=port))
+        place = "off" if access_log is None else f"{access_log} requests"
+        configuration.write_text(
+            NGINX_CONFIGURATION.format(folder=folder, root=root, port=port, access_log=place)
+        )
         self.server = Server(
             [program, "-c", str(configuration), "-e", str(folder / "error.log")], folder / "nginx.log"
         )

@@ -85,6 +85,17 @@ def resident_bytes(pid: int) -> int:
     return sum(_proportional_set_size(member) for member in family(pid))
 
 
+def forget_peak(pid: int) -> None:
+    """Let `peak_bytes` begin anew, from what is resident now."""
+    for member in family(pid):
+        Path(f"/proc/{member}/clear_refs").write_text("5")
+
+
+def peak_bytes(pid: int) -> int:
+    """The most that a process and its descendants had resident; pages that several share count for each."""
+    return sum(_high_water_mark(member) for member in family(pid))
+
+
 def family(pid: int) -> Iterator[int]:
     yield pid
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -93,7 +104,15 @@ def family(pid: int) -> Iterator[int]:
 
 
 def _proportional_set_size(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
+    return _kilobytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss:")
+
+
+def _high_water_mark(pid: int) -> int:
+    return _kilobytes(Path(f"/proc/{pid}/status"), "VmHWM:")
+
+
+def _kilobytes(path: Path, label: str) -> int:
+    for line in path.read_text().splitlines():
+        if line.startswith(label):
             return int(line.split()[1]) * 1024
     return 0

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from rattler import Gateway, RepoDataRecord, install, solve
-from rattler.exceptions import SolverError
+from rattler.exceptions import InstallerError, SolverError
 
 
 def solved(channel: str, spec: str) -> list[RepoDataRecord]:
@@ -21,12 +21,12 @@ def installed(records: list[RepoDataRecord], prefix: Path) -> None:
 
 
 def main(channel: str, spec: str, prefix: str) -> str | None:
-    """Answers what went wrong, in the solver's words, or nothing."""
+    """Answers what went wrong, in the words of the solver or installer, or nothing."""
     try:
         records = solved(channel, spec)
-    except SolverError as error:
+        installed(records, Path(prefix))
+    except (SolverError, InstallerError) as error:
         return str(error)
-    installed(records, Path(prefix))
     print("installed:", *(record.file_name for record in records))
     return None
 

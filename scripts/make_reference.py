@@ -152,7 +152,8 @@ def api_page() -> str:
         "session of a log-in.\n\n"
         'Every refusal has the same body, `{"error": {"code", "message"}, "code", "message"}`:\n\n'
         + "\n".join(_table(("code", "status", "when"), _error_rows()))
-        + "\n\nWhere package files and indexes lie is in [content](content.md).",
+        + "\n\nWhere package files and indexes lie is in [content](content.md); what is told of mirrors, in "
+        "[the JSON of mirrors](mirrors.md).",
         *sections,
     )
 
@@ -193,7 +194,7 @@ def _operation_section(heading: str, operation: dict[str, Any], document: dict[s
     yield f"### `{heading}`\n"
     yield f"{operation['description']}\n"
     rows = [
-        (f"`{one['name']}`", one["in"], _type(one["schema"]), one.get("description", ""))
+        (f"`{one['name']}`", one["in"], _type(_followed(one["schema"], document)), one.get("description", ""))
         for one in operation.get("parameters", [])
         if one["in"] != "path"
     ]
@@ -226,10 +227,16 @@ def _followed(schema: dict[str, Any], document: Any) -> dict[str, Any]:
 
 
 def _type(schema: Mapping[str, Any]) -> str:
-    if "enum" in schema:
-        return " or ".join(f"`{value}`" for value in schema["enum"])
     kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
-    return " or ".join(str(kind.get("type", "object")) for kind in kinds)
+    return " or ".join(_values(schema) or [word for kind in kinds for word in _values(kind) or [_kind(kind)]])
+
+
+def _values(schema: Mapping[str, Any]) -> list[str]:
+    return [f"`{value}`" for value in schema.get("enum", ())]
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    return str(schema.get("type", "object"))
 
 
 def _described(schema: Mapping[str, Any]) -> str:

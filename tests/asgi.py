@@ -57,7 +57,8 @@ def request(
 
 async def _exchange(application: Any, scope: dict[str, Any], body: bytes, is_cut: bool) -> Response:
     response = Response()
-    messages = [{"type": "http.request", "body": body, "more_body": is_cut}, {"type": "http.disconnect"}]
+    messages = [{"type": "http.request", "body": body, "more_body": is_cut}]
+    messages += [{"type": "http.disconnect"}] * is_cut
 
     async def receive() -> dict[str, Any]:
         if messages:

@@ -136,6 +136,8 @@ class House:
                 shard = read_shard(body)
                 for section in ("packages", "packages.conda"):
                     found.update((name, in_hex(record)) for name, record in shard[section].items())
+                for extension, records in shard.get("v3", {}).items():
+                    found.update((f"{key}.{extension}", in_hex(record)) for key, record in records.items())
         return found
 
 
@@ -158,7 +160,7 @@ def _shared_api() -> FastAPI:
 
 
 def in_hex(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {**record, "md5": record["md5"].hex(), "sha256": record["sha256"].hex()}
+    return {**record, **{kind: record[kind].hex() for kind in ("md5", "sha256") if kind in record}}
 
 
 def selections(names_or_ckeys: Sequence[str]) -> list[Selection]:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -112,3 +112,10 @@ def _addresses(process: subprocess.Popen[str], log: Path, start: int, tls: bool)
         assert process.poll() is None, f"the server ended with {process.returncode}:\n{said}"
         time.sleep(0.02)
     raise AssertionError(f"the server did not start in {START_SECONDS} s:\n{log.read_text()[start:]}")
+
+
+def wait_until(done: Callable[[], object], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, f"still not so after {seconds} s"
+        time.sleep(0.02)

@@ -7,6 +7,7 @@ PackhouseError
 │   └── GrantRefused     a program that asks for a session in the ways of OAuth, and gets none
 ├── Unauthenticated      say who you are first
 ├── TooManyRequests      too often; wait a while
+├── Busy                 too much is under way for all; wait a while
 ├── Forbidden            known, but not allowed
 ├── NotFound             not there, or not for this actor to know of
 ├── Conflict             collides with what is there
@@ -64,6 +65,16 @@ class TooManyRequests(PackhouseError):
     """`wait_seconds` tells when to try again."""
 
     code = "too_many_requests"
+
+    def __init__(self, message: str, wait_seconds: int) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
+class Busy(PackhouseError):
+    """`wait_seconds` tells when to try again."""
+
+    code = "busy"
 
     def __init__(self, message: str, wait_seconds: int) -> None:
         super().__init__(message)

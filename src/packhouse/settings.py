@@ -96,7 +96,8 @@ class Settings(BaseSettings):
         "`HTTP_PROXY` and its like are never read.",
     )
     file_upstreams: list[Path] = Field(
-        default=[], description="Folders that mirrors may read as `file://`; symlinks may not lead out of them."
+        default=[],
+        description="Folders that mirrors may read as `file://`; symlinks may not lead out of them.",
     )
     upstream_connections: int = Field(
         16, ge=1, le=256, description="Most connections to one upstream host at a time."

@@ -5,8 +5,9 @@ import json
 import tarfile
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier
 from typing import Any, TypeVar
@@ -29,15 +30,24 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 
 class Interrupted:
-    """A blob store where something else happens just before (`before`) or after each file is kept."""
+    """A blob store where something else happens just before (`is_before`) or after files are kept."""
 
     def __init__(self, blobs: Blobs, happens: Callable[[], object], is_before: bool = False) -> None:
         self._blobs, self._happens, self._is_before = blobs, happens, is_before
 
     def keep_file(self, *arguments: Any) -> None:
+        with self._interrupted():
+            self._blobs.keep_file(*arguments)
+
+    def keep_files(self, *arguments: Any) -> None:
+        with self._interrupted():
+            self._blobs.keep_files(*arguments)
+
+    @contextmanager
+    def _interrupted(self) -> Iterator[None]:
         if self._is_before:
             self._happens()
-        self._blobs.keep_file(*arguments)
+        yield
         if not self._is_before:
             self._happens()
 

@@ -16,7 +16,7 @@ from packhouse.actions.mirrors.runs import ask_for_run, end_run, take_run
 from packhouse.actions.mirrors.specify import create_mirror
 from packhouse.actions.mirrors.work import working
 from packhouse.actions.packhouse import Packhouse
-from packhouse.domain.artifacts import Artifact
+from packhouse.domain.artifacts import Artifact, Entry
 from packhouse.domain.mirror_runs import Trigger
 from packhouse.domain.mirrors import Mirror, MirrorMode, MirrorState, Specification
 from packhouse.storage import channels, entries, mirror_runs, mirrors
@@ -114,20 +114,24 @@ def counts(house: House, channel: str) -> tuple[int, int]:
     return mirror.active, mirror.passive
 
 
-def artifact_of(house: House, channel: str, ckey: str) -> Artifact:
+def entry_of(house: House, channel: str, ckey: str) -> Entry:
     with house.packhouse.database.reading() as connection:
         entry = entries.find(connection, channels.get(connection, channel).id, ckey)
     assert entry is not None, f"{ckey} is not in {channel}"
-    return entry.artifact
+    return entry
+
+
+def artifact_of(house: House, channel: str, ckey: str) -> Artifact:
+    return entry_of(house, channel, ckey).artifact
 
 
 def ask_for_file(house: House, channel: str, ckey: str, by: Packhouse | None = None) -> Artifact:
     """What the first client that asks for a passive file sets off; the artifact, whose bytes are here now."""
-    artifact = artifact_of(house, channel, ckey)
-    fetching = OnDemand(by or house.packhouse).fetch(artifact)
+    entry = entry_of(house, channel, ckey)
+    fetching = OnDemand(by or house.packhouse).fetch(entry)
     assert fetching is not None, f"{ckey} is here already"
     told = threading.Event()
     fetching.listen(lambda: told.set() if fetching.is_done or fetching.error else None)
     assert told.wait(20), f"{ckey} did not come"
     assert fetching.error is None, fetching.error
-    return artifact
+    return entry.artifact

@@ -12,7 +12,8 @@ from tests.live import LiveServer, running_server
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """One server for all tests of a worker, so each test makes channels of its own."""
-    with running_server(tmp_path_factory.mktemp("cli") / "live") as started:
+    environment = {"PACKHOUSE_ALLOW_PRIVATE_UPSTREAMS": "true"}  # those of the tests are on this machine
+    with running_server(tmp_path_factory.mktemp("cli") / "live", environment=environment) as started:
         yield started
 
 

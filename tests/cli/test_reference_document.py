@@ -6,8 +6,9 @@ placeholders filled in and what it promises, or in `NOT_YET` with the reason.
 
 import json
 import shlex
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,20 @@ from tests.builders import build_conda_package
 from tests.cli.shell import Shell, new_name
 from tests.cli.terminal import Screen, at_terminal
 from tests.live import LiveServer
+from tests.upstream import Upstream, hang_before
 
 WRITTEN = (Path(__file__).parent.parent / "data/reference_commands.txt").read_text().splitlines()
 NOTEBOOK = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 GROUPS = {
     "policy": "policies come with their own issue, server and commands together",
-    "mirror": "mirrors come with their own issue, server and commands together",
     "service-accounts": "service accounts come with a later issue",
     "cves": "vulnerability data comes with a later issue",
     "sbom": "bills of materials come with a later issue",
     "report": "download reports come with a later issue",
 }
+FILTERS = {"only_specs": ["numba", "python==3.10"]}
+MIRROR = {"mirror_type": "conda", "mirror_mode": "passive", "cron": "0 0 * * *", "filters": FILTERS}
+POLICY_ID = "5b1ac8b9-db85-40f8-9dc1-ba01476539c8"
 NOT_YET = {
     line: reason
     for line in WRITTEN
@@ -39,13 +43,19 @@ NOT_YET = {
 
 @dataclass
 class World:
-    """What a command line finds: a channel with a package, a notebook and a subchannel, and files to upload."""
+    """What a command line finds: a channel with a package, a notebook and a subchannel, and files to upload.
+
+    The channels are called as in the document; `source` is a server whose channels come very slowly.
+    """
 
     shell: Shell
     api: httpx.Client
-    channel: str
-    other: str
     folder: Path
+    source: str
+    channel: str = "snakes"
+    other: str = "lua"
+    mirror: str = field(default_factory=lambda: new_name("boa"))
+    """Found by its name alone, so no other channel may have one of that name."""
 
     @property
     def names(self) -> dict[str, str]:
@@ -66,11 +76,20 @@ class World:
             "VERSION": "2.1",
             "NOTEBOOK_NAME": "analysis",
             "PATH_TO_DIRECTORY/NEW_FILENAME": str(self.folder / "mine.ipynb"),
+            "MIRROR_NAME": self.mirror,
+            "SOURCE": self.source,
+            "TYPE": "conda",
+            "MODE": "active",
+            "PLATFORMS": "noarch, linux-64",
+            "PKG_NAME": "snake",
+            "POLICY_ID": POLICY_ID,
+            "ARG> --<ARG> --<ARG": "mode active --only_signed --cve_score 7.1",
         }
 
     def filled(self, line: str) -> list[str]:
         for name, value in self.names.items():
             line = line.replace(f"<{name}>", value)
+        line = line.replace("https://repo.anaconda.com", self.source)  # tests ask nobody outside
         assert "<" not in line, line
         words = shlex.split(line)
         return words[2:] if words[0] == "conda" else words[1:]
@@ -90,10 +109,13 @@ def world(shell: Shell, server: LiveServer, admin_token: str, tmp_path: Path) ->
     (folder / "analysis.ipynb").write_text(json.dumps(NOTEBOOK))
     for name in ("snake", "viper", "cobra"):
         build_conda_package(folder, name, about={"license": "MIT"})
-    with server.client(admin_token) as api:
-        made = World(shell, api, new_name("snakes"), new_name("lua"), folder)
+    with Upstream(folder) as upstream, server.client(admin_token) as api:
+        upstream.misbehave("*", hang_before())
+        made = World(shell, api, folder, upstream.url)
         _furnish(made)
         yield made
+        for channel in (made.channel, made.other):  # the next test's have the same names
+            api.delete(f"/api/channels/{channel}")
 
 
 def _furnish(world: World) -> None:
@@ -110,6 +132,12 @@ def _publish(world: World, channel: str, name: str, filetype: str) -> None:
     files = {"content": (name, (world.folder / name).read_bytes())}
     answer = world.api.post(f"/api/channels/{channel}/artifacts", data={"filetype": filetype}, files=files)
     answer.raise_for_status()
+
+
+def _add_mirror(world: World, name: str) -> None:
+    """With a run that waits for its source."""
+    body = {"mirror_name": name, "source_root": world.source, "run_now": True} | MIRROR
+    world.api.post(f"/api/channels/{world.channel}/mirrors", json=body).raise_for_status()
 
 
 Promise = Callable[[World, Screen], bool]
@@ -153,6 +181,35 @@ def saved(path: str) -> Promise:
     return lambda world, screen: (
         json.loads((world.shell.home / path.format(**vars(world))).read_text()) == NOTEBOOK
     )
+
+
+def mirror_is(name: str = "{mirror}", channel: str = "snakes", **facts: object) -> Promise:
+    """A mirror with these facts is there, whatever its source has."""
+
+    def keeps(world: World, screen: Screen) -> bool:
+        mirror: dict[str, object] = world.get(f"/channels/{channel}/mirrors/{_filled(name, world)}")
+        shown = {key: mirror[key] for key in facts}
+        return shown == {key: _filled(value, world) for key, value in facts.items()}
+
+    return keeps
+
+
+def _filled(value: object, world: World) -> object:
+    return value.format(**vars(world)) if isinstance(value, str) else value
+
+
+def mirror_is_stopped(world: World, screen: Screen) -> bool:
+    """Within seconds, though the source does not answer."""
+    end = time.monotonic() + 20
+    while world.get(f"/channels/snakes/mirrors/{world.mirror}")["state"] != "stopped":
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def mirror_is_gone(world: World, screen: Screen) -> bool:
+    return world.api.get(f"/api/channels/snakes/mirrors/{world.mirror}").status_code == 404
 
 
 def lists_files_as_json(world: World, screen: Screen) -> bool:
@@ -228,10 +285,48 @@ LINES: dict[str, Promise] = {
     "conda repo download --channel <CHANNEL_NAME> --notebook <NOTEBOOK_NAME>": saved("analysis.ipynb"),
     "conda repo download --channel <CHANNEL_NAME> --notebook <NOTEBOOK_NAME> --filename "
     "<PATH_TO_DIRECTORY/NEW_FILENAME>": saved("{folder}/mine.ipynb"),
+    "conda repo mirror --create <MIRROR_NAME> --channel <CHANNEL_NAME> --source <SOURCE> --type <TYPE> "
+    "--mode <MODE> --run_now": mirror_is(mirror_type="conda", mirror_mode="active"),
+    "conda repo mirror --create <MIRROR_NAME> --channel <CHANNEL_NAME> --source <SOURCE> --mode <MODE> --run_now "
+    '--subdirs "<PLATFORMS>" --only_spec <PKG_NAME> --only_spec <PKG_NAME>': mirror_is(
+        filters={"subdirs": ["noarch", "linux-64"], "only_specs": ["snake"]}
+    ),
+    "conda repo mirror --create snakes --channel lua --source https://repo.anaconda.com/pkgs/main/ --run_now "
+    '--mode passive --subdirs "noarch, osx-64, osx-arm64" --only_spec lua --only_spec ncurses '
+    "--only_spec readline": mirror_is(
+        "snakes",
+        "lua",
+        source_root="{source}/pkgs/main/",
+        mirror_mode="passive",
+        filters={"subdirs": ["noarch", "osx-64", "osx-arm64"], "only_specs": ["lua", "ncurses", "readline"]},
+    ),
+    "conda repo mirror --create <MIRROR_NAME> --channel <CHANNEL_NAME> --source <SOURCE> --type <TYPE> "
+    "--mode <MODE>  --use-channel-policy False --policy-id <POLICY_ID> --run_now": mirror_is(
+        use_channel_policy=False, policy_id=POLICY_ID
+    ),
+    "conda repo mirror --show <MIRROR_NAME> --channel <CHANNEL_NAME>": prints(
+        "    name: {mirror}", "cron: 0 0 * * *"
+    ),
+    "conda repo mirror --show boa --channel snakes": prints(
+        "    Mirror Details:\n    ---------------\n    id: ",
+        "    filters:\n        only_specs               | ['numba', 'python==3.10']",
+    ),
+    "conda repo mirror --stop <MIRROR_NAME>": mirror_is_stopped,
+    "conda repo mirror --restart <MIRROR_NAME>": prints("Restarting mirror {mirror}"),
+    "conda repo mirror --update <MIRROR_NAME> --channel <CHANNEL_NAME> --<ARG> --<ARG> --<ARG>": mirror_is(
+        mirror_mode="active", filters=FILTERS | {"only_signed": True, "cve_score_threshold": 7.1}
+    ),
+    "conda repo mirror --update <MIRROR_NAME> --channel <CHANNEL_NAME> --run_now": mirror_is(filters=FILTERS),
+    "conda repo mirror --update boa --channel snakes --only_spec jupyterhub --only_spec airflow --only_spec django "
+    "--type conda --mode active --run_now": mirror_is(
+        "boa", mirror_mode="active", filters={"only_specs": ["jupyterhub", "airflow", "django"]}
+    ),
+    "conda repo mirror --delete <MIRROR_NAME> --channel <CHANNEL_NAME>": mirror_is_gone,
     "conda repo --help": prints("upload", "channel", "wizard"),
     "conda repo wizard --help": prints("--restore"),
     "conda repo channel --help": prints("--list-packages", "--soft-lock"),
     "conda repo upload --help": prints("--package-type", "--channel"),
+    "conda repo mirror --help": prints("--only_spec", "--run_now"),
     "conda repo auth --help": prints("--list-scopes", "--create"),
 }
 ELSEWHERE = {
@@ -247,6 +342,9 @@ ELSEWHERE = {
 
 @pytest.mark.parametrize("line", LINES)
 def test_command_line_of_the_document_keeps_its_promise(world: World, line: str) -> None:
+    if " mirror " in line and "--create" not in line:
+        _add_mirror(world, "boa" if " boa " in line else world.mirror)
+
     screen = at_terminal(world.shell, *world.filled(line), answers="y\ny\n", columns=200)
 
     assert screen.exit_code == 0, screen.text

@@ -5,48 +5,26 @@ Hypothesis to shrink, and it would try the dullest story first. `PACKHOUSE_CRASH
 kind of server is killed (4 unless set), `PACKHOUSE_CRASH_SEED` repeats an earlier run as far as threads do.
 """
 
-import os
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from random import Random, SystemRandom
+from random import Random
 
 import httpx
 import pytest
 
 from tests.builders import build_conda_package
+from tests.crash.conftest import KILLS
 from tests.crash.operations import SHARED, THREADS, Owned, build_packages, work_until_killed
 from tests.crash.world import World, observed
 from tests.live import LiveServer
 
-KILLS = int(os.environ.get("PACKHOUSE_CRASH_KILLS", "4"))
 LONGEST_LIFE = 1.5
 """Seconds between the first operation and the kill."""
 
 Possible = list[tuple[Owned, ...]]
 """For each thread, what there may be: see `work_until_killed`."""
-
-
-@pytest.fixture
-def chance() -> Random:
-    seed = os.environ.get("PACKHOUSE_CRASH_SEED") or str(SystemRandom().randrange(2**32))
-    print(f"to repeat this run: PACKHOUSE_CRASH_SEED={seed} PACKHOUSE_CRASH_KILLS={KILLS}")
-    return Random(seed)
-
-
-@pytest.fixture(params=["embedded", "large"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    if request.param == "embedded":
-        yield World(tmp_path / "data")
-        return
-    settings = {
-        "database_url": request.getfixturevalue("postgres_url"),
-        "blob_url": request.getfixturevalue("s3_url"),
-        "blob_options": dict(request.getfixturevalue("s3_options")),
-    }
-    yield World(tmp_path / "data", settings)
 
 
 def furnish(server: LiveServer) -> Possible:

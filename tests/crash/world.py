@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from packhouse.actions.check import check
+from packhouse.actions.packhouse import Packhouse
 from packhouse.app import build
 from packhouse.formats.conda.shards import read_shard, read_shard_index
 from packhouse.settings import load_settings
@@ -61,16 +62,22 @@ class World:
 
     def assert_all_agrees(self, client: httpx.Client, states: list[Owned]) -> None:
         """Once settled: every index and file that a client reads says what `states` says; so does `check`."""
-        packhouse = build(load_settings(data_dir=self.data_dir, **self.settings))
-        try:
+        with self.packhouse() as packhouse:
             self._wait_until_settled(packhouse)
             assert_clients_see(client, states)
             report = check(packhouse, repair=False, deep=True)
             assert (report.differences, report.due) == ([], [])
-        finally:
-            packhouse.database.close()
 
-    def _wait_until_settled(self, packhouse: Any) -> None:
+    @contextmanager
+    def packhouse(self) -> Iterator[Packhouse]:
+        """Its parts, in this process."""
+        packhouse = build(load_settings(data_dir=self.data_dir, **self.settings))
+        try:
+            yield packhouse
+        finally:
+            packhouse.close()
+
+    def _wait_until_settled(self, packhouse: Packhouse) -> None:
         end = time.monotonic() + SETTLE_SECONDS
         while True:
             with packhouse.database.reading() as connection:
@@ -113,11 +120,11 @@ def _assert_subdir(client: httpx.Client, channel: str, subdir: str, ckeys: set[s
     assert {f"{subdir}/{name}" for name in shown} == ckeys, f"{channel}/{subdir}: shards"
     without_exports = {name: {**record, "run_exports": None} for name, record in shown.items()}
     for name in ("repodata.json", "repodata.json.zst"):
-        document = _document(client, channel, subdir, name)
+        document = read_document(client, channel, subdir, name)
         records = {} if document is None else {**document["packages"], **document["packages.conda"]}
         assert {key: {**one, "run_exports": None} for key, one in records.items()} == without_exports, name
     for name in ("run_exports.json", "run_exports.json.zst"):
-        document = _document(client, channel, subdir, name)
+        document = read_document(client, channel, subdir, name)
         exports = {} if document is None else {**document["packages"], **document["packages.conda"]}
         assert exports == {key: {"run_exports": one["run_exports"]} for key, one in shown.items()}, name
     for name, record in shown.items():
@@ -140,7 +147,7 @@ def sharded(client: httpx.Client, channel: str, subdir: str) -> Records:
     return found
 
 
-def _document(client: httpx.Client, channel: str, subdir: str, name: str) -> dict[str, Any] | None:
+def read_document(client: httpx.Client, channel: str, subdir: str, name: str) -> dict[str, Any] | None:
     answer = client.get(f"/api/repo/{channel}/{subdir}/{name}")
     if answer.status_code == 404 and subdir != "noarch":
         return None

@@ -177,8 +177,12 @@ def test_proxy_of_http_is_taken(proxy: str) -> None:
     check_proxy(proxy)
 
 
+UNQUOTED = ("http://u:secret#1@p", "http://u:12#secret@p", "http://u:secret/@p", "http://[u:secret@p")
+"""Passwords whose special characters should have been quoted."""
+
+
 @pytest.mark.parametrize(
-    "proxy", ["proxy.example:3128", "socks5://p", "http://p/path", "http://", "http://u:secret@"]
+    "proxy", ["proxy.example:3128", "socks5://p", "http://p/path", "http://", "http://u:secret@", *UNQUOTED]
 )
 def test_proxy_that_is_none_is_refused_without_a_word_of_its_password(proxy: str) -> None:
     with pytest.raises(Invalid) as caught:
@@ -201,3 +205,23 @@ def test_proxy_without_a_password_is_shown_whole() -> None:
 
 def test_mirror_without_a_proxy_shows_none() -> None:
     assert Specification(name="m", source="https://upstream.example").shown_proxy is None
+
+
+@pytest.mark.parametrize("source", ["https://u:secret#1@h/x", "ftp://u:secret@h", "file://u:secret@h/x"])
+def test_password_in_a_source_that_is_none_is_not_shown(source: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        check_source(source)
+
+    assert "secret" not in caught.value.message
+
+
+def test_score_that_no_float_holds_is_refused() -> None:
+    with pytest.raises(Invalid, match="'cve_score_threshold' is a number of another size"):
+        Filters.parse({"cve_score_threshold": 10**400})
+
+
+@pytest.mark.parametrize("key", ["cron", "timezone", "policy_id"])
+@pytest.mark.parametrize("text", ["a" * 101, "a\0"])
+def test_words_that_the_database_cannot_keep_are_refused(key: str, text: str) -> None:
+    with pytest.raises(Invalid, match=key):
+        Specification(name="m", source="https://upstream.example", **{key: text})

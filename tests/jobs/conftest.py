@@ -1,8 +1,12 @@
 """A real job runner and its tables; DBOS exists once a process, so each test takes it and gives it back."""
 
+import json
+import os
 import shutil
-import time
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ from dbos import DBOS, DBOSClient
 from packhouse.actions.packhouse import Packhouse
 from packhouse.jobs.runner import JobRunner
 from tests.house import House
+from tests.services import Service
 
 
 @pytest.fixture(scope="session")
@@ -50,8 +55,28 @@ def run_jobs() -> Iterator[Callable[[Packhouse], JobRunner]]:
     DBOS.destroy(destroy_registry=True)
 
 
-def wait_until(done: Callable[[], object], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, f"still not so after {seconds} s"
-        time.sleep(0.02)
+# --- processes of their own
+
+
+@contextmanager
+def worker(data_dir: Path, name: str, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """`packhouse worker`, stopped with SIGTERM at the end."""
+    chosen = {**os.environ, **environment, "PACKHOUSE_WORKER_NAME": name}
+    command = [sys.executable, "-m", "packhouse", "worker", "--data-dir", str(data_dir)]
+    with (data_dir / f"{name}.log").open("w") as log:
+        process = subprocess.Popen(command, env=chosen, stderr=log)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.fixture
+def large(postgres_url: str, s3_url: str, s3_options: Service) -> Mapping[str, str]:
+    """The environment of every process of one installation on PostgreSQL and S3."""
+    return {
+        "PACKHOUSE_DATABASE_URL": postgres_url.replace("+psycopg", ""),
+        "PACKHOUSE_BLOB_URL": s3_url,
+        "PACKHOUSE_BLOB_OPTIONS": json.dumps(dict(s3_options)),
+    }

@@ -12,7 +12,7 @@ from packhouse.actions.reindex import reindex
 from packhouse.jobs.dispatcher import LOST_SECONDS, RETRY_SECONDS, Dispatcher
 from packhouse.storage import revisions
 from tests.house import House
-from tests.jobs.conftest import wait_until
+from tests.live import wait_until
 
 Asked = list[tuple[int, str]]
 

@@ -1,9 +1,5 @@
 """Jobs as DBOS runs them: soon, again after a failure, and taken up after a crash."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,9 +16,8 @@ from packhouse.storage import revisions
 from tests.actions.ledger import Interrupted, assert_in_order, once
 from tests.builders import build_conda_package
 from tests.house import House
-from tests.jobs.conftest import wait_until
-from tests.live import running_server
-from tests.services import Service
+from tests.jobs.conftest import worker
+from tests.live import running_server, wait_until
 
 RunJobs = Callable[[Packhouse], JobRunner]
 
@@ -95,30 +90,6 @@ def test_sweep_comes_round_by_the_clock(
 
 
 # --- processes of their own
-
-
-@contextmanager
-def worker(data_dir: Path, name: str, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """`packhouse worker`, stopped with SIGTERM at the end."""
-    chosen = {**os.environ, **environment, "PACKHOUSE_WORKER_NAME": name}
-    command = [sys.executable, "-m", "packhouse", "worker", "--data-dir", str(data_dir)]
-    with (data_dir / f"{name}.log").open("w") as log:
-        process = subprocess.Popen(command, env=chosen, stderr=log)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-@pytest.fixture
-def large(postgres_url: str, s3_url: str, s3_options: Service) -> Mapping[str, str]:
-    """The environment of every process of one installation on PostgreSQL and S3."""
-    return {
-        "PACKHOUSE_DATABASE_URL": postgres_url.replace("+psycopg", ""),
-        "PACKHOUSE_BLOB_URL": s3_url,
-        "PACKHOUSE_BLOB_OPTIONS": json.dumps(dict(s3_options)),
-    }
 
 
 def test_server_and_worker_index_together_and_a_killed_worker_is_replaced(

@@ -286,3 +286,10 @@ def test_error_of_the_sink_is_raised_as_it_is(remotes: Remotes, upstream: Upstre
     with pytest.raises(OSError, match="no room"):
         remotes.get(put(upstream, DOCUMENT), sink=Full(), max_bytes=10**6)
     assert upstream.count() == 1
+
+
+def test_validators_that_could_not_be_sent_back_are_dropped(remotes: Remotes, upstream: Upstream) -> None:
+    url = put(upstream, DOCUMENT)
+    upstream.misbehave("*", with_headers(ETag='"é"', Last_Modified="1. März 2026"))
+
+    assert get(remotes, url)[0].validators == Validators(None, None)

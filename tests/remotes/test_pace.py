@@ -33,6 +33,7 @@ NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
         ("Sat, 31 Jan 2026 23:00:00 GMT", 120),
         ("Sat, 31 Jan 2026 12:00:20 -0000", 20),
         ("Sat, 99 Jan 2026 12:00:20 GMT", 0),
+        ("Sat, 31 Jan 99999999999999999999 12:00:20 GMT", 0),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float) -> None:

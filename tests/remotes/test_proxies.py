@@ -177,7 +177,8 @@ def test_proxy_inside_has_to_be_named_in_the_settings(
     named = Remotes(
         settings.model_copy(
             update={"allow_private_upstreams": False, "allowed_proxies": [f"127.0.0.1:{proxy.port}"]}
-        )
+        ),
+        lookup=Names({}),
     )
 
     with pytest.raises(UpstreamRefused, match="allowed_proxies"):
@@ -212,3 +213,49 @@ def test_name_of_a_proxy_inside_has_to_be_named_too(settings: Settings, proxy: P
         get(allowed, f"http://proxy-of.test:{proxy.port}{DOCUMENT}")
     refused.close()
     allowed.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_name_that_means_something_inside_is_not_asked_through_a_proxy_either(
+    settings: Settings, proxy: Proxy, scheme: str
+) -> None:
+    strict = settings.model_copy(
+        update={"allow_private_upstreams": False, "allowed_proxies": [f"127.0.0.1:{proxy.port}"]}
+    )
+    remotes = Remotes(strict, lookup=Names({"inside.example": [["10.0.0.1"]]}))
+
+    with pytest.raises(UpstreamRefused, match=r"'inside\.example' has the address 10\.0\.0\.1"):
+        get(remotes, f"{scheme}://inside.example{DOCUMENT}", proxy=proxy.url)
+    assert proxy.connections == 0
+    remotes.close()
+
+
+def test_redirect_through_a_proxy_to_a_name_inside_is_refused(
+    settings: Settings, upstream: Upstream, proxy: Proxy
+) -> None:
+    strict = settings.model_copy(
+        update={"allow_private_upstreams": False, "allowed_proxies": [f"127.0.0.1:{proxy.port}"]}
+    )
+    remotes = Remotes(strict, lookup=Names({"inside.example": [["10.0.0.1"]]}))
+    upstream.misbehave("*", redirect(f"http://inside.example{DOCUMENT}"))
+
+    with pytest.raises(UpstreamRefused, match=r"'inside\.example' has the address"):
+        get(remotes, f"http://{NAME}{DOCUMENT}", proxy=proxy.url)
+    assert len(proxy.asked) == 1
+    remotes.close()
+
+
+def test_name_that_only_the_proxy_knows_is_looked_up_once(
+    settings: Settings, upstream: Upstream, proxy: Proxy
+) -> None:
+    put(upstream, DOCUMENT)
+    strict = settings.model_copy(
+        update={"allow_private_upstreams": False, "allowed_proxies": [f"127.0.0.1:{proxy.port}"]}
+    )
+    names = Names({})
+    remotes = Remotes(strict, lookup=names)
+
+    for _ in range(3):
+        assert get(remotes, f"http://{NAME}{DOCUMENT}", proxy=proxy.url)[1] == CONTENT
+    assert names.asked == [NAME]
+    remotes.close()

@@ -145,3 +145,13 @@ def test_environment_names_no_proxy(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
 
     assert get(remotes, put(upstream, DOCUMENT))[1] == CONTENT
+
+
+def test_control_characters_of_a_redirect_are_not_shown(remotes: Remotes, upstream: Upstream) -> None:
+    upstream.misbehave("/noarch/*", redirect("/x%1b%5b31m%0a"))
+
+    outcome = fetch_one(remotes, request(upstream.url + FILE))
+
+    assert outcome.error is not None
+    assert outcome.error.message.isprintable()
+    assert "/x%1b%5b31m%0a is not there" in outcome.error.message

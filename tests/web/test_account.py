@@ -497,6 +497,7 @@ EXPECTED_STATUSES = {
     "GrantRefused": 400,
     "Unauthenticated": 401,
     "TooManyRequests": 429,
+    "Busy": 503,
     "Forbidden": 403,
     "NotFound": 404,
     "Conflict": 409,
@@ -521,7 +522,7 @@ def test_every_error_has_a_status() -> None:
 # OAuth's own body, in place of the envelope, is in `test_oauth.py`
 @pytest.mark.parametrize("kind", [kind for kind in every_error() if kind is not errors.GrantRefused])
 def test_error_becomes_its_status_and_the_envelope(app: FastAPI, kind: type[PackhouseError]) -> None:
-    takes_a_number = kind in (TooManyRequests, errors.UpstreamAnswered)
+    takes_a_number = kind in (TooManyRequests, errors.Busy, errors.UpstreamAnswered)
     error = kind("a sentence", 1) if takes_a_number else kind("a sentence")
 
     @app.get("/fails")

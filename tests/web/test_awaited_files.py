@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import httpx
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from tests.builders import build_conda_package
 from tests.listed_channel import ListedChannel
 from tests.live import LiveServer, running_server, wait_until
-from tests.upstream import Upstream, other_bytes
+from tests.upstream import Upstream, other_bytes, slow
 
-NOISE = {"share/noise.bin": bytes(range(256)) * 4}
+SIZE = 400_000
+NOISE = {"share/noise.bin": Random(1).randbytes(SIZE)}
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def is_completed(client: httpx.Client) -> bool:
 def test_upstream_that_lies_costs_the_client_its_connection_and_the_log_one_line(
     server: LiveServer, upstream: Upstream, package: Path
 ) -> None:
-    upstream.misbehave("*.conda", other_bytes())
+    upstream.misbehave("*.conda", other_bytes(), slow(SIZE))  # so that much is passed on before it is noticed
     address = f"{server.url}/api/repo/data/noarch/{package.name}"
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
         httpx.get(address, verify=False)

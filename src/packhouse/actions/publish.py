@@ -12,7 +12,16 @@ from packhouse.domain.families import Declared
 from packhouse.errors import Conflict, Frozen
 from packhouse.formats.conda.records import make_record
 from packhouse.formats.reading import read_file
-from packhouse.storage import artifacts, blob_rows, channels, entries, events, file_changes, mirrors
+from packhouse.storage import (
+    artifacts,
+    blob_rows,
+    channels,
+    entries,
+    events,
+    file_changes,
+    mirror_bytes,
+    mirrors,
+)
 from packhouse.storage.blobs import Spool
 from packhouse.storage.database import retried
 
@@ -60,18 +69,20 @@ def publish(
 
 def _bring_back(packhouse: Packhouse, existing: Entry, digests: Digests, spool: Spool) -> None:
     """Keep bytes that were lost, or that a mirror has listed and not fetched yet."""
-    if existing.artifact.mirror_id is None:
+    if existing.has_bytes:
         packhouse.blobs.keep_file(digests, spool.path)
         return
     _keep(packhouse, digests, spool)
-    _confirm(packhouse, digests)
+    _confirm(packhouse, existing, digests)
 
 
 @retried
-def _confirm(packhouse: Packhouse, digests: Digests) -> None:
+def _confirm(packhouse: Packhouse, existing: Entry, digests: Digests) -> None:
     with packhouse.database.transaction() as connection:
-        if blob_rows.confirm(connection, digests.sha256):
-            mirrors.count_arrivals(connection, [digests.sha256])
+        channels.lock(connection, [existing.channel_id], packhouse.clock())
+        blob_rows.confirm(connection, digests.sha256)
+        mirrors.count_arrivals(connection, existing.channel_id, [digests.sha256])
+        mirror_bytes.bring(connection, existing.channel_id, [digests.sha256])
         blob_rows.release(connection, [digests.sha256], packhouse.clock())  # if it was removed meanwhile
 
 
@@ -98,8 +109,7 @@ def _record(
         entries.add(connection, channel.id, [new], now)
         drop_unused(connection, replaced, now)
         # Artifact, then blob: the order in which `remove` takes them, so that the two cannot deadlock.
-        if blob_rows.confirm(connection, digests.sha256):
-            mirrors.count_arrivals(connection, [digests.sha256])
+        blob_rows.confirm(connection, digests.sha256)
         settle(connection, channel.id, [Change(facts.family, facts.name, facts.subdir, +1)], now)
         data = {"ckey": facts.ckey, "artifact_family": facts.family, "sha256": digests.sha256}
         event_id = events.record(connection, now, EventType.ARTIFACT_PUBLISHED, actor, channel, data)

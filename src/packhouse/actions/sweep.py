@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from packhouse.actions.mirrors.leftovers import remove_finished_partials
 from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.uploads import drop_expired_uploads
 from packhouse.storage import authorization_codes, blob_rows, device_logins, shards
@@ -29,6 +30,7 @@ def sweep(packhouse: Packhouse) -> Swept:
     upload_age = age + timedelta(seconds=settings.max_upload_seconds)
     files = remove_leftover_spools(packhouse.spool_dir, upload_age)
     files += packhouse.blobs.remove_leftovers(upload_age)
+    files += remove_finished_partials(packhouse)
     uploads = drop_expired_uploads(packhouse)
     logins = _forget_logins(packhouse)
     return Swept(_remove_orphans(packhouse, age), _remove_shards(packhouse), files, uploads, logins)

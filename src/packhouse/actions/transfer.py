@@ -104,7 +104,8 @@ def _put_in(
         return new
     replaced = entries.make_way(connection, target.id, [entry.artifact.ckey for entry in new])
     additions = [
-        entries.addition(entry.artifact.id, entry.artifact, actor.user_id, entry.section) for entry in new
+        entries.addition(entry.artifact.id, entry.artifact, actor.user_id, entry.section, entry.has_bytes)
+        for entry in new
     ]
     entries.add(connection, target.id, additions, now)
     drop_unused(connection, replaced, now)

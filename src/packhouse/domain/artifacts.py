@@ -116,7 +116,9 @@ class Artifact:
 class Entry:
     """An artifact in a channel. `indexed_timestamp` (milliseconds, CEP 47) is set when it is added, once.
 
-    One that is not served awaits its bytes: a mirror will fetch them. `section` is that of the conda index.
+    One that is not served awaits its bytes: a mirror will fetch them. `mirror_id` is the mirror that brought
+    it into the channel. `section` is that of the conda index. One without bytes is fetched when it is asked
+    for, even if the same bytes lie in the store for another channel: nobody has shown yet to have a right to them.
     """
 
     id: int
@@ -128,6 +130,8 @@ class Entry:
     is_served: bool = True
     vanished_at: datetime | None = None
     section: int = Section.CONDA
+    mirror_id: int | None = None
+    has_bytes: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from packhouse.errors import Invalid
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,99}")
 MAX_SOURCE_LENGTH = 1_000
+MAX_WORD_LENGTH = 100
+MAX_POLICY_LENGTH = 36
 MAX_SPECS = 10_000
 LONGEST_WINDOW_DAYS = 366
 """The original allows a window of one year between `date_from` and `date_to`."""
@@ -172,9 +174,16 @@ def _parsed(key: str, value: Any, default: Any) -> Any:
         return value
     if key.startswith("date"):
         return _day(key, value)
+    return _number(key, value)
+
+
+def _number(key: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Invalid(f"Filter '{key}' is a number, not {value!r}.")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise Invalid(f"Filter '{key}' is a number of another size.") from error
 
 
 def _words(key: str, value: Any) -> tuple[str, ...]:
@@ -218,6 +227,9 @@ class Specification:
         check_source(self.source)
         if self.proxy is not None:
             check_proxy(self.proxy)
+        _check_word("cron", self.cron)
+        _check_word("timezone", self.timezone)
+        _check_word("policy_id", self.policy_id or "", MAX_POLICY_LENGTH)
 
     @property
     def shown_proxy(self) -> str | None:
@@ -227,7 +239,11 @@ class Specification:
 
 def check_source(source: str) -> None:
     """Raise Invalid unless it is an http, https or file URL without a password in it."""
-    parts = _split(source, "source")
+    parts = _split(source, "source", "https://HOST/CHANNEL")
+    if parts.username or parts.password:
+        raise Invalid(
+            "The source holds a password, which would be shown to all; leave it out of the address."
+        )
     if parts.scheme == "file":
         if parts.netloc or not parts.path.startswith("/"):
             raise Invalid(f"The source '{source}' is not understood: write file:///folder.")
@@ -236,31 +252,36 @@ def check_source(source: str) -> None:
         raise Invalid(
             f"The source '{source[:200]}' is not understood: write an address such as https://HOST/CHANNEL."
         )
-    if parts.username or parts.password:
-        raise Invalid(
-            "The source holds a password, which would be shown to all; leave it out of the address."
-        )
     if parts.query or parts.fragment:
         raise Invalid(f"The source '{source[:200]}' has a query or fragment; a channel's address has none.")
 
 
 def check_proxy(proxy: str) -> None:
     """Raise Invalid, without showing a password, unless it is http://[USER:PASSWORD@]HOST[:PORT]."""
-    parts = _split(proxy, "proxy")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+    parts = _split(proxy, "proxy", "http://HOST:PORT")
+    # A '#' that a password holds unquoted makes its beginning look like the host.
+    has_more = parts.path.strip("/") or parts.query or parts.fragment
+    if parts.scheme not in ("http", "https") or not parts.hostname or has_more:
         raise Invalid(
-            "The proxy is not understood: write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT."
+            "The proxy is not understood: write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, "
+            "with %23 for '#', %2F for '/' and %3F for '?' in the password."
         )
 
 
-def _split(url: str, what: str) -> SplitResult:
+def _check_word(what: str, text: str, longest: int = MAX_WORD_LENGTH) -> None:
+    if len(text) > longest or not text.isprintable():
+        raise Invalid(f"The {what} is longer than {longest} characters, or holds what cannot be printed.")
+
+
+def _split(url: str, what: str, example: str) -> SplitResult:
     if len(url) > MAX_SOURCE_LENGTH or not url.isprintable() or " " in url:
         raise Invalid(f"The {what} is longer than {MAX_SOURCE_LENGTH} characters, or holds blanks.")
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises for one that is no number
     except ValueError as error:
-        raise Invalid(f"The {what} is no URL: {error}.") from error
+        # What the error tells may be a part of a password.
+        raise Invalid(f"The {what} is no URL: write an address such as {example}.") from error
     return parts
 
 

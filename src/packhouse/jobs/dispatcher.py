@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import uuid4
 
 import structlog
@@ -15,7 +16,7 @@ from dbos import DBOSClient
 
 from packhouse.actions.packhouse import Packhouse
 from packhouse.jobs.runner import INDEX_QUEUE, REINDEX
-from packhouse.storage import revisions
+from packhouse.storage import mirror_runs, revisions
 from packhouse.storage.revisions import Stale
 
 LOOK_SECONDS = 60.0
@@ -32,6 +33,10 @@ LONGEST_QUIET_SECONDS = 5.0
 """The root's documents wait until the channel was left alone for as long as they took last, this at most."""
 ROOT_PATIENCE_SECONDS = 30.0
 """How long they make way when uploads do not pause."""
+
+MIRROR_PATIENCE = timedelta(minutes=5)
+"""How long a channel's documents wait for a mirror that is reading its upstream's indexes: made meanwhile, they
+would be old at once, and the run would take twice as long. Shards do not wait."""
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +93,9 @@ class Dispatcher:
     def _ask_for_all(self) -> bool:
         """Ask for a reindex of everything stale; False when nothing is."""
         with self._packhouse.database.reading() as connection:
-            stale = revisions.stale(connection)
+            since = self._packhouse.clock() - MIRROR_PATIENCE
+            held = mirror_runs.channels_read_into(connection, since)
+            stale = [one for one in revisions.stale(connection) if one.channel_id not in held]
         now = time.monotonic()
         current = {(one.channel_id, one.subdir): one for one in self._in_turn(stale, now)}
         for key in self._asked.keys() - {(one.channel_id, one.subdir) for one in stale}:

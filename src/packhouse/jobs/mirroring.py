@@ -9,6 +9,7 @@ from dbos import DBOS, StepOptions
 from sqlalchemy.exc import DBAPIError
 
 from packhouse.actions.mirrors.fetch_files import fetch_some
+from packhouse.actions.mirrors.leftovers import remove_finished_partials
 from packhouse.actions.mirrors.read_indexes import read_indexes
 from packhouse.actions.mirrors.runs import end_run, let_go_of_run, take_run
 from packhouse.actions.mirrors.work import HasTwin, working
@@ -50,6 +51,8 @@ def register_mirroring(packhouse: Packhouse) -> None:
         except Exception as unforeseen:
             log.exception("mirror_run_failed", run=run_uuid)
             error = f"The server failed ({type(unforeseen).__name__}); its log says more."
+            if packhouse.closing.is_set():  # then it may only be that others have ended before
+                error = STOPPED
         return DBOS.run_step({"name": "end", **PATIENCE}, lambda: _end(packhouse, run_uuid, error))
 
 
@@ -64,7 +67,17 @@ def _read(packhouse: Packhouse, run_uuid: str) -> str | None:
         return HAS_TWIN
     except PackhouseError as error:
         return error.message
+    except BaseException as panic:
+        return _sentence_of(panic)
     return None
+
+
+def _sentence_of(panic: BaseException) -> str:
+    """A panic of rattler is no Exception, so nobody else would notice that the run is over; others go on."""
+    if type(panic).__name__ != "PanicException":
+        raise panic
+    log.error("mirror_run_panicked", exc_info=panic)
+    return "A record of the upstream, or a spec of the filters, is more than can be read; the log says more."
 
 
 def _fetch(packhouse: Packhouse, run_uuid: str) -> tuple[bool, str | None]:
@@ -78,6 +91,8 @@ def _fetch(packhouse: Packhouse, run_uuid: str) -> tuple[bool, str | None]:
         return False, HAS_TWIN
     except PackhouseError as error:
         return False, error.message
+    except BaseException as panic:
+        return False, _sentence_of(panic)
 
 
 def _end(packhouse: Packhouse, run_uuid: str, error: str | None) -> str:
@@ -87,6 +102,7 @@ def _end(packhouse: Packhouse, run_uuid: str, error: str | None) -> str:
         let_go_of_run(packhouse, run_uuid)
         return STOPPED
     state = MirrorState.COMPLETED if error is None else MirrorState.FAILED
+    remove_finished_partials(packhouse)
     end_run(packhouse, run_uuid, state, error)
     log.info("mirror_run_ended", run=run_uuid, state=state.value, error=error)
     return state.value

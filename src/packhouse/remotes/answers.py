@@ -20,7 +20,7 @@ class Answer:
 
     @property
     def validators(self) -> Validators:
-        return Validators(self.headers.get("ETag"), self.headers.get("Last-Modified"))
+        return Validators(_told(self.headers, "ETag"), _told(self.headers, "Last-Modified"))
 
     @property
     def length(self) -> int | None:
@@ -40,5 +40,14 @@ class Answer:
 
 
 def shown(url: URL) -> str:
-    """The URL for people: without a name, a password, and the query, which may be a signature."""
-    return f"{url.scheme}://{place_of(url)}{url.path}"
+    """The URL for people: without a name, a password, and the query, which may be a signature.
+
+    The path stays quoted: what it quotes may be control characters.
+    """
+    return f"{url.scheme}://{place_of(url)}{url.raw_path}"
+
+
+def _told(headers: Mapping[str, str], name: str) -> str | None:
+    """None for what we could neither keep nor send back: RFC 9110 allows little but ASCII (5.5)."""
+    value = headers.get(name)
+    return value if value is not None and value.isascii() and value.isprintable() else None

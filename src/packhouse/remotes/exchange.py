@@ -13,8 +13,8 @@ from yarl import URL
 from packhouse import __version__
 from packhouse.errors import UpstreamAnswered, UpstreamError, UpstreamRefused, UpstreamUnreachable
 from packhouse.remotes.answers import Answer, shown
-from packhouse.remotes.pace import PASSING_STATUSES, Pace, Passing
-from packhouse.remotes.resolver import CheckedResolver
+from packhouse.remotes.pace import PASSING_STATUSES, Pace, Passing, Patience, TooSlow
+from packhouse.remotes.resolver import CheckedResolver, ProxiedTargets
 from packhouse.remotes.rules import Rules, host_of, place_of
 from packhouse.settings import Settings
 
@@ -50,6 +50,9 @@ class Exchange:
         self._timeout = aiohttp.ClientTimeout(
             connect=TUNNEL_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=settings.upstream_timeout_seconds
         )
+        self._answer_seconds = TUNNEL_SECONDS + settings.upstream_timeout_seconds
+        """Until the body begins; aiohttp alone would wait anew after each byte of the headers."""
+        self._proxied_targets = ProxiedTargets(rules, self._lookup)
         self._direct = self._session(as_proxy=False)
         self._proxied = self._session(as_proxy=True)
         # Not aiohttp's `limit_per_host`: its time limit for connecting would count the wait for a place.
@@ -68,14 +71,19 @@ class Exchange:
         self._rules.check(url)
         if proxy is not None:
             self._rules.check_proxy(proxy)
+        patience = Patience(self._pace.patience_seconds)
         status = 0
         for _ in range(MOST_REDIRECTS + 1):
+            if proxy is not None:
+                await self._proxied_targets.check(url)
             async with self._places[place_of(url)]:
                 await self._pace.wait_for(host_of(url))
                 async with self._sent(url, proxy, headers) as response:
                     target = _redirect(response)
                     if target is None:
-                        yield Answer(response.status, response.headers, url, _chunks(response, proxy))
+                        yield Answer(
+                            response.status, response.headers, url, _chunks(response, proxy, patience)
+                        )
                         return
             self._rules.check_redirect(url, target)
             url, status = target, response.status
@@ -88,15 +96,16 @@ class Exchange:
         password = _proxy_password(proxy)
         is_tunnel = url.scheme == "https"  # where the proxy is asked first, and the upstream is not to know
         with _explained(url, proxy):
-            response = await (self._direct if proxy is None else self._proxied).get(
-                url,
-                headers=headers if is_tunnel else {**headers, **password},
-                proxy=proxy and proxy.with_user(None),
-                proxy_headers=password if is_tunnel else None,
-                allow_redirects=False,
-                # A file is what its digest is of, whatever a server says of its encoding.
-                auto_decompress=headers["Accept-Encoding"] != "identity",
-            )
+            async with asyncio.timeout(self._answer_seconds):
+                response = await (self._direct if proxy is None else self._proxied).get(
+                    url,
+                    headers=headers if is_tunnel else {**headers, **password},
+                    proxy=proxy and proxy.with_user(None),
+                    proxy_headers=password if is_tunnel else None,
+                    allow_redirects=False,
+                    # A file is what its digest is of, whatever a server says of its encoding.
+                    auto_decompress=headers["Accept-Encoding"] != "identity",
+                )
         try:
             if proxy is not None and response.status == _PROXY_WANTS_PASSWORD:
                 raise _proxy_refuses(proxy, response.status)
@@ -156,12 +165,14 @@ async def _drain(response: aiohttp.ClientResponse) -> None:
                 size += len(chunk)
 
 
-async def _chunks(response: aiohttp.ClientResponse, proxy: URL | None) -> AsyncIterator[bytes]:
+async def _chunks(
+    response: aiohttp.ClientResponse, proxy: URL | None, patience: Patience
+) -> AsyncIterator[bytes]:
     body = response.content.iter_any()
     while True:
         with _explained(response.url, proxy):
             try:
-                chunk = await anext(body)
+                chunk = await patience.next_chunk(body)
             except StopAsyncIteration:
                 return
         yield chunk
@@ -182,6 +193,8 @@ def _explained(url: URL, proxy: URL | None) -> Iterator[None]:
         raise UpstreamUnreachable(
             f"The certificate of {place_of(url)} is not trusted: {_reason(error)}."
         ) from error
+    except TooSlow as error:
+        raise Passing(_unreachable(url, proxy, "it comes too slowly")) from error
     except TimeoutError as error:
         raise Passing(_unreachable(url, proxy, "nothing came in time")) from error
     except (aiohttp.ClientError, OSError) as error:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -14,6 +14,9 @@ TRIES = 5
 FIRST_SECONDS = 2.0
 MOST_ASKED_SECONDS = 120.0
 """An upstream may ask for longer waits than we choose ourselves, but not for any length."""
+PATIENCE_SECONDS = 60.0
+PATIENCE_BYTES = 60 * 1024
+"""So many bytes of a body have to come within that time, or the rest of it; a trickle would never end."""
 PROGRESS_BYTES = 1024**2
 """A try that got this much further is no failure: a large file may need many of them."""
 
@@ -39,8 +42,10 @@ class Pace:
         first_seconds: float = FIRST_SECONDS,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self.tries = tries
+        self.patience_seconds = patience_seconds
         self._first_seconds = first_seconds
         self._sleep = sleep
         self._clock = clock
@@ -66,6 +71,38 @@ class Pace:
                 await self._sleep(seconds)
 
 
+class TooSlow(Exception):
+    """The bytes come, but not fast enough for anybody's patience."""
+
+
+class Patience:
+    """With the body of one answer. Only waiting for it uses it up: who takes the bytes may be slow."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._begin()
+
+    async def next_chunk(self, body: AsyncIterator[bytes]) -> bytes:
+        """Raises TooSlow, and StopAsyncIteration at the end of the body."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            async with asyncio.timeout(self._left) as limit:
+                chunk = await anext(body)
+        except TimeoutError as error:
+            if limit.expired():
+                raise TooSlow from error
+            raise
+        self._left -= clock() - began
+        self._missing -= len(chunk)
+        if self._missing <= 0:
+            self._begin()
+        return chunk
+
+    def _begin(self) -> None:
+        self._left, self._missing = self._seconds, PATIENCE_BYTES
+
+
 def asked_seconds(retry_after: str | None, now: datetime | None = None) -> float:
     """`Retry-After` (RFC 9110, 10.2.3): seconds or a date; 0 for none, and for what cannot be read."""
     text = (retry_after or "").strip()
@@ -73,7 +110,7 @@ def asked_seconds(retry_after: str | None, now: datetime | None = None) -> float
         return min(float(text[:9]), MOST_ASKED_SECONDS)
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year of twenty digits
         return 0.0
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     seconds = (when - (now or datetime.now(UTC))).total_seconds()

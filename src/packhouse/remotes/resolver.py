@@ -2,12 +2,16 @@
 
 import asyncio
 import socket
+from contextlib import suppress
 
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
-from packhouse.remotes.rules import Rules
+from packhouse.remotes.rules import Rules, host_of
 
 RESOLVE_SECONDS = 10
+PROXIED_TARGET_SECONDS = 300
+"""How long a name is not looked up again for a proxy, which has the last word on it anyway."""
 
 
 class CheckedResolver(AbstractResolver):
@@ -30,3 +34,22 @@ class CheckedResolver(AbstractResolver):
 
     async def close(self) -> None:
         await self._lookup.close()
+
+
+class ProxiedTargets:
+    """What is asked through a proxy, whose own resolver we cannot see: where a name means something here,
+    it must not mean something inside."""
+
+    def __init__(self, rules: Rules, lookup: AbstractResolver) -> None:
+        self._rules = rules
+        self._resolver = CheckedResolver(rules, lookup, as_proxy=False)
+        self._known_until: dict[str, float] = {}
+
+    async def check(self, url: URL) -> None:
+        """Raises UpstreamRefused; a name that has no address here is left to the proxy."""
+        host, now = host_of(url), asyncio.get_running_loop().time()
+        if self._rules.allows_private or self._known_until.get(host, now) > now:
+            return
+        with suppress(OSError):  # TimeoutError is one of these
+            await self._resolver.resolve(host, url.port or 0)
+        self._known_until[host] = now + PROXIED_TARGET_SECONDS

@@ -72,6 +72,11 @@ class Rules:
         self._proxies = {_normal(proxy) for proxy in settings.allowed_proxies}
         self._folders = [folder.absolute() for folder in settings.file_upstreams]
 
+    @property
+    def allows_private(self) -> bool:
+        """Whether it does not matter where a name leads."""
+        return self._private
+
     def check(self, url: URL) -> None:
         """May `url` be asked, directly or through a proxy?"""
         if url.scheme == "file":

@@ -141,6 +141,12 @@ def known(connection: Connection, digests: Sequence[str]) -> set[str]:
     return set(connection.execute(select(blob.c.sha256).where(blob.c.sha256.in_(digests))).scalars())
 
 
+def confirmed(connection: Connection, digests: Sequence[str]) -> set[str]:
+    """Those of the digests (a thousand at most) that rows refer to: their bytes are in the store."""
+    chosen = blob.c.sha256.in_(digests) & blob.c.unreferenced_since.is_(None)
+    return set(connection.execute(select(blob.c.sha256).where(chosen)).scalars())
+
+
 def unused(connection: Connection, limit: int) -> list[str]:
     """Blobs that are said to be referred to, though nothing does."""
     statement = select(blob.c.sha256).where(blob.c.unreferenced_since.is_(None), ~_is_referenced())

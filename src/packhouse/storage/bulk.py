@@ -4,11 +4,15 @@ For a thousand rows, SQLAlchemy's own way takes as long again as the database do
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, LargeBinary, Table, text
+from sqlalchemy.exc import DBAPIError
 
 Row = tuple[Any, ...]
+
+ROWS_A_STATEMENT = 100
 
 
 def insert_rows(
@@ -28,20 +32,35 @@ def insert_rows(
     quoted = connection.dialect.identifier_preparer.quote
     into = f"{quoted(table.name)} ({', '.join(quoted(name) for name in names)})"
     if connection.dialect.name == "sqlite":
-        places = ", ".join("?" * len(names))
-        batch = list(complete)
-        if batch:
+        _insert(connection, into, len(names), list(complete))
+    else:
+        _copy(connection, into, complete)
+
+
+def _insert(connection: Connection, into: str, width: int, rows: Sequence[Row]) -> None:
+    # SQLite's module lets other threads in with each statement, and then waits for them.
+    together = len(rows) // ROWS_A_STATEMENT * ROWS_A_STATEMENT
+    starts = range(0, together, ROWS_A_STATEMENT)
+    many = [tuple(chain.from_iterable(rows[start : start + ROWS_A_STATEMENT])) for start in starts]
+    place = f"({', '.join('?' * width)})"
+    for number, values in ((ROWS_A_STATEMENT, many), (1, rows[together:])):
+        if values:
             # Names of our own tables and columns, quoted; the values are parameters.
-            connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({places})", batch)  # noqa: S608
-        return
-    _copy(connection, into, complete)
+            statement = f"INSERT INTO {into} VALUES {', '.join([place] * number)}"  # noqa: S608
+            connection.exec_driver_sql(statement, list(values))
 
 
 def _copy(connection: Connection, into: str, rows: Iterable[Row]) -> None:
     driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
+    try:
+        with driver.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+    except connection.dialect.loaded_dbapi.Error as error:
+        # Whoever retries or explains what the database reports knows SQLAlchemy's exceptions alone.
+        raise DBAPIError.instance(
+            f"COPY {into}", None, error, connection.dialect.loaded_dbapi.Error, hide_parameters=True
+        ) from error
 
 
 def next_ids(connection: Connection, table: Table, number: int) -> list[int]:

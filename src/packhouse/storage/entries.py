@@ -21,6 +21,8 @@ _ENTRY_COLUMNS = (
     entry.c.download_count,
     entry.c.is_served,
     entry.c.section,
+    entry.c.mirror_id.label("brought_by"),
+    entry.c.has_bytes,
     *artifacts.COLUMNS,
 )
 
@@ -41,6 +43,7 @@ class Addition:
     ckey: str
     section: int
     by: int | None
+    has_bytes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +69,17 @@ class FileFilter:
 
 
 def addition(
-    artifact_id: int, facts: FileFacts | Artifact, by: int | None, section: int | None = None
+    artifact_id: int,
+    facts: FileFacts | Artifact,
+    by: int | None,
+    section: int | None = None,
+    has_bytes: bool = True,
 ) -> Addition:
     """Without a `section`, that of its kind which every client reads."""
     if section is None:
         section = Section.CONDA if facts.filename.endswith(Section.CONDA.extension) else Section.TAR_BZ2
-    return Addition(
-        artifact_id, facts.family, facts.name, facts.subdir, facts.filename, facts.ckey, section, by
-    )
+    place = (facts.subdir, facts.filename, facts.ckey, section)
+    return Addition(artifact_id, facts.family, facts.name, *place, by, has_bytes)
 
 
 def _select() -> Select[Any]:
@@ -90,6 +96,8 @@ def _from_row(row: Row[Any]) -> Entry:
         download_count=row.download_count,
         is_served=row.is_served,
         section=row.section,
+        mirror_id=row.brought_by,
+        has_bytes=row.has_bytes,
     )
 
 
@@ -118,6 +126,7 @@ def add(connection: Connection, channel_id: int, additions: Sequence[Addition], 
             "added_at": now,
             "added_by": new.by,
             "download_count": 0,
+            "has_bytes": new.has_bytes,
         }
         for new in additions
     ]

@@ -1,6 +1,6 @@
 """Queries about the files that mirrors bring: added in bulk, awaited, changed, flagged and taken out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from packhouse.domain.families import CONDA
 from packhouse.storage import bulk
-from packhouse.storage.tables import artifact, blob, channel, entry, mirror, mirror_refusal
+from packhouse.storage.tables import artifact, channel, entry, mirror, mirror_refusal
 
 _CHUNK = 500
 
@@ -28,6 +28,8 @@ class Present:
     is_awaited: bool
     sha256: str
     variant: str
+    section: int
+    has_bytes: bool
     is_flagged: bool
 
 
@@ -58,6 +60,8 @@ _PRESENT = (
     entry.c.is_awaited,
     artifact.c.sha256,
     artifact.c.variant,
+    entry.c.section,
+    entry.c.has_bytes,
     entry.c.vanished_at.is_not(None),
 )
 
@@ -72,7 +76,7 @@ def present(connection: Connection, channel_id: int, subdir: str, names: Sequenc
     found: dict[str, Present] = {}
     for start in range(0, len(names), _CHUNK):
         rows = connection.execute(statement.where(entry.c.name.in_(names[start : start + _CHUNK])))
-        found.update((row.ckey, Present(*row)) for row in rows)
+        found.update((row.ckey, Present(*tuple(row))) for row in rows)
     return found
 
 
@@ -111,6 +115,7 @@ ENTRY_COLUMNS = (
     "ckey",
     "is_served",
     "is_awaited",
+    "has_bytes",
 )
 
 
@@ -154,8 +159,10 @@ class Replacement:
 
     entry_id: int
     artifact_id: int
+    section: int
     is_served: bool
     is_awaited: bool
+    has_bytes: bool
 
 
 def replace(connection: Connection, replacements: Sequence[Replacement]) -> None:
@@ -165,12 +172,21 @@ def replace(connection: Connection, replacements: Sequence[Replacement]) -> None
     statement = update(entry).where(entry.c.id == bindparam("key"))
     statement = statement.values(
         artifact_id=bindparam("new"),
+        section=bindparam("part"),
         is_served=bindparam("served"),
         is_awaited=bindparam("awaited"),
+        has_bytes=bindparam("here"),
         vanished_at=None,
     )
     rows = [
-        {"key": one.entry_id, "new": one.artifact_id, "served": one.is_served, "awaited": one.is_awaited}
+        {
+            "key": one.entry_id,
+            "new": one.artifact_id,
+            "part": one.section,
+            "served": one.is_served,
+            "awaited": one.is_awaited,
+            "here": one.has_bytes,
+        }
         for one in replacements
     ]
     connection.execute(statement, rows)
@@ -203,12 +219,9 @@ def subdirs_of(connection: Connection, channel_id: int, mirror_id: int) -> list[
 
 def page_of_mirror(connection: Connection, mirror_id: int, after: int, limit: int) -> list[Row[Any]]:
     """The next entries that a mirror brought, by id, and whether their bytes are here."""
-    is_here = select(blob.c.sha256).where(
-        blob.c.sha256 == artifact.c.sha256, blob.c.unreferenced_since.is_(None)
-    )
     columns = (entry.c.id, entry.c.artifact_id, entry.c.name, artifact.c.version, entry.c.ckey)
     statement = (
-        select(*columns, entry.c.subdir, entry.c.is_served, is_here.exists().label("is_here"))
+        select(*columns, entry.c.subdir, entry.c.is_served, entry.c.has_bytes)
         .join(artifact, artifact.c.id == entry.c.artifact_id)
         .where(entry.c.mirror_id == mirror_id, entry.c.id > after)
         .order_by(entry.c.id)
@@ -228,7 +241,9 @@ def release(connection: Connection, entry_ids: Sequence[int]) -> None:
 def _awaited(mirror_id: int, run_id: int) -> Any:
     """What a mirror awaits, but for what failed in this run already."""
     failed = select(mirror_refusal.c.id).where(
-        mirror_refusal.c.run_id == run_id, mirror_refusal.c.ckey == entry.c.ckey
+        mirror_refusal.c.run_id == run_id,
+        mirror_refusal.c.ckey == entry.c.ckey,
+        mirror_refusal.c.is_failure.is_(True),
     )
     return (entry.c.mirror_id == mirror_id) & entry.c.is_awaited.is_(True) & ~failed.exists()
 
@@ -294,52 +309,3 @@ def serve(connection: Connection, entry_ids: Sequence[int], now: datetime) -> se
         served.update(connection.execute(statement.returning(entry.c.id)).scalars())
         connection.execute(update(entry).where(chosen).values(is_awaited=False))
     return served
-
-
-def here(connection: Connection, digests: Sequence[str]) -> set[str]:
-    """Those of the digests whose bytes are in the store."""
-    found: set[str] = set()
-    for start in range(0, len(digests), _CHUNK):
-        chosen = blob.c.sha256.in_(digests[start : start + _CHUNK]) & blob.c.unreferenced_since.is_(None)
-        found.update(connection.execute(select(blob.c.sha256).where(chosen)).scalars())
-    return found
-
-
-def describe(
-    connection: Connection, artifact_ids: Sequence[int], values: Sequence[Mapping[str, Any]]
-) -> None:
-    """Keep what the files themselves tell: columns `about`, `flags`, `details`, `run_exports` of artifacts."""
-    rows = [{"key": key, **one} for key, one in zip(artifact_ids, values, strict=True)]
-    for names in {tuple(sorted(one)) for one in values}:
-        chosen = [row for row in rows if tuple(sorted(row.keys() - {"key"})) == names]
-        statement = update(artifact).where(artifact.c.id == bindparam("key"))
-        connection.execute(statement.values(**{name: bindparam(name) for name in names}), chosen)
-
-
-def mirrors_of(connection: Connection, sha256: str) -> list[int]:
-    """The mirrors that list these bytes, in any channel."""
-    statement = (
-        select(entry.c.mirror_id)
-        .join(artifact, artifact.c.id == entry.c.artifact_id)
-        .where(artifact.c.sha256 == sha256, entry.c.mirror_id.is_not(None))
-    )
-    return list(connection.execute(statement.distinct().order_by(entry.c.mirror_id)).scalars())
-
-
-def places(connection: Connection, artifact_ids: Sequence[int]) -> list[Row[Any]]:
-    """Channel, subdir and name of each served entry of some artifacts, whichever channel it is in."""
-    columns = select(entry.c.channel_id, entry.c.subdir, entry.c.name, entry.c.artifact_id)
-    found: list[Row[Any]] = []
-    for start in range(0, len(artifact_ids), _CHUNK):
-        chosen = entry.c.artifact_id.in_(artifact_ids[start : start + _CHUNK])
-        found += connection.execute(columns.where(chosen, entry.c.is_served.is_(True)))
-    return found
-
-
-def without_run_exports(connection: Connection, artifact_ids: Sequence[int]) -> set[int]:
-    """Those of some artifacts whose run exports nobody has told yet."""
-    found: set[int] = set()
-    for start in range(0, len(artifact_ids), _CHUNK):
-        chosen = artifact.c.id.in_(artifact_ids[start : start + _CHUNK]) & (artifact.c.run_exports == b"")
-        found.update(connection.execute(select(artifact.c.id).where(chosen)).scalars())
-    return found

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, literal, or_, select, update
 
-from packhouse.domain.mirror_runs import MirrorRun, Progress, Refusal, Tally, Trigger
+from packhouse.domain.mirror_runs import CHOOSING, READING, MirrorRun, Progress, Refusal, Tally, Trigger
 from packhouse.domain.mirrors import MirrorState
-from packhouse.storage.tables import mirror_refusal, mirror_run
+from packhouse.storage.tables import mirror, mirror_refusal, mirror_run
 
 MOST_REFUSALS = 10_000
 """Kept for one run, besides its failures; beyond it they are only counted."""
@@ -83,6 +83,17 @@ def under_way(connection: Connection) -> list[MirrorRun]:
     return [_from_row(row) for row in connection.execute(statement)]
 
 
+def channels_read_into(connection: Connection, since: datetime) -> set[int]:
+    """Channels whose mirrors, begun after `since`, are reading indexes: their contents change all the time."""
+    reading = mirror_run.c.step.in_((0, READING, CHOOSING)) & (mirror_run.c.started_at > since)
+    statement = (
+        select(mirror.c.channel_id)
+        .join(mirror_run, mirror_run.c.mirror_id == mirror.c.id)
+        .where(mirror_run.c.state == MirrorState.RUNNING, reading)
+    )
+    return set(connection.execute(statement).scalars())
+
+
 def is_under_way(connection: Connection, uuid: str) -> bool:
     statement = select(mirror_run.c.state).where(mirror_run.c.uuid == uuid)
     return connection.execute(statement).scalar_one_or_none() in UNDER_WAY
@@ -133,18 +144,35 @@ def end(
     return connection.execute(update(mirror_run).where(open_one).values(**values)).rowcount == 1
 
 
-def refuse(connection: Connection, run_id: int, refusals: Sequence[Refusal]) -> None:
-    """Keep why files did not come: every failure, and of what will never come up to MOST_REFUSALS."""
+def refuse(connection: Connection, run_id: int, refusals: Sequence[Refusal]) -> int:
+    """Keep why files did not come: every failure, and of what will never come up to MOST_REFUSALS.
+
+    What is told again, because a step was done again after a crash, is not kept twice. Answer how many are new.
+    """
     if not refusals:
-        return
+        return 0
+    new = _untold(connection, run_id, refusals)
     known = connection.execute(
         select(func.count()).select_from(mirror_refusal).where(mirror_refusal.c.run_id == run_id)
     ).scalar_one()
     room = max(0, MOST_REFUSALS - known)
-    kept = [one for number, one in enumerate(refusals) if one.is_failure or number < room]
+    kept = [one for number, one in enumerate(new) if one.is_failure or number < room]
     rows = [{"run_id": run_id, **asdict(one)} for one in kept]
     if rows:
         connection.execute(insert(mirror_refusal), rows)
+    return len(new)
+
+
+def _untold(connection: Connection, run_id: int, refusals: Sequence[Refusal]) -> list[Refusal]:
+    columns = (mirror_refusal.c.ckey, mirror_refusal.c.reason)
+    statement = select(*columns).where(mirror_refusal.c.run_id == run_id)
+    told: set[tuple[str, str]] = set()
+    for start in range(0, len(refusals), 500):
+        some = [one.ckey for one in refusals[start : start + 500]]
+        told.update(
+            (row.ckey, row.reason) for row in connection.execute(statement.where(columns[0].in_(some)))
+        )
+    return [one for one in refusals if (one.ckey, one.reason) not in told]
 
 
 def refusals(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, case, delete, func, insert, select, update
 
 from packhouse.domain.mirrors import (
     Filters,
@@ -16,7 +16,7 @@ from packhouse.domain.mirrors import (
     Specification,
 )
 from packhouse.errors import NotFound
-from packhouse.storage.tables import artifact, blob, channel, entry, mirror
+from packhouse.storage.tables import artifact, channel, entry, mirror
 
 
 def _select() -> Select[Any]:
@@ -144,25 +144,24 @@ def counts(connection: Connection, channel_ids: Sequence[int]) -> dict[int, int]
 
 def count_files(connection: Connection, mirror_id: int, channel_id: int) -> tuple[int, int]:
     """How many served files of a mirror are here, and how many come when they are asked for; one by one."""
-    statement = (
-        select(func.count(), func.count(_digest_here()))
-        .select_from(entry.join(artifact, artifact.c.id == entry.c.artifact_id))
-        .where(entry.c.channel_id == channel_id, entry.c.mirror_id == mirror_id, entry.c.is_served.is_(True))
+    statement = select(func.count(), func.count(_with_bytes())).where(
+        entry.c.channel_id == channel_id, entry.c.mirror_id == mirror_id, entry.c.is_served.is_(True)
     )
     total, here = connection.execute(statement).one()
     return here, total - here
 
 
-def count_arrivals(connection: Connection, digests: Sequence[str]) -> None:
-    """The bytes of some passive files have come: each mirror that lists one has it now."""
-    for mirror_id, number, _ in connection.execute(_numbers(artifact.c.sha256.in_(digests))).all():
+def count_arrivals(connection: Connection, channel_id: int, digests: Sequence[str]) -> None:
+    """The bytes of some files are about to be the channel's: each of its mirrors that lists one has it then."""
+    without = (entry.c.channel_id == channel_id) & entry.c.has_bytes.is_(False)
+    for mirror_id, number, _ in connection.execute(_numbers(without & artifact.c.sha256.in_(digests))).all():
         add_counts(connection, mirror_id, active=number, passive=-number)
 
 
 def count_losses(connection: Connection, digests: Sequence[str]) -> None:
     """The bytes of some files are gone: each mirror that lists one is to fetch it again."""
-    for mirror_id, number, _ in connection.execute(_numbers(artifact.c.sha256.in_(digests))).all():
-        add_counts(connection, mirror_id, active=-number, passive=number)
+    for mirror_id, _, here in connection.execute(_numbers(artifact.c.sha256.in_(digests))).all():
+        add_counts(connection, mirror_id, active=-here, passive=here)
 
 
 def count_removals(connection: Connection, entry_ids: Sequence[int]) -> None:
@@ -176,7 +175,7 @@ def count_removals(connection: Connection, entry_ids: Sequence[int]) -> None:
 def _numbers(condition: Any) -> Select[Any]:
     """How many of the served entries that `condition` selects each mirror brought, and how many of them are here."""
     return (
-        select(entry.c.mirror_id, func.count(), func.count(_digest_here()))
+        select(entry.c.mirror_id, func.count(), func.count(_with_bytes()))
         .select_from(entry.join(artifact, artifact.c.id == entry.c.artifact_id))
         .where(condition, entry.c.mirror_id.is_not(None), entry.c.is_served.is_(True))
         .group_by(entry.c.mirror_id)
@@ -184,10 +183,9 @@ def _numbers(condition: Any) -> Select[Any]:
     )
 
 
-def _digest_here() -> Any:
-    """Null for an artifact whose bytes are not in the store."""
-    is_here = (blob.c.sha256 == artifact.c.sha256) & blob.c.unreferenced_since.is_(None)
-    return select(blob.c.sha256).where(is_here).scalar_subquery()
+def _with_bytes() -> Any:
+    """Null for an entry without bytes."""
+    return case((entry.c.has_bytes.is_(True), 1))
 
 
 def add_counts(connection: Connection, mirror_id: int, active: int = 0, passive: int = 0) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from packhouse.errors import (
+    Busy,
     ChecksumMismatch,
     Conflict,
     Corrupt,
@@ -37,6 +38,7 @@ STATUSES: Mapping[type[PackhouseError], int] = {
     TooLarge: 413,
     Unauthenticated: 401,
     TooManyRequests: 429,
+    Busy: 503,
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
@@ -101,7 +103,7 @@ def internal_error_body() -> dict[str, Any]:
 def headers_of(error: PackhouseError) -> dict[str, str]:
     if isinstance(error, Unauthenticated):
         return {"WWW-Authenticate": CHALLENGES}
-    if isinstance(error, TooManyRequests):
+    if isinstance(error, TooManyRequests | Busy):
         return {"Retry-After": str(error.wait_seconds)}
     return {}
 

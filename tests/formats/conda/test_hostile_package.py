@@ -93,7 +93,10 @@ def test_every_bad_package_has_its_outcome() -> None:
         ({"build_number": True}, "a wrong 'build_number'"),
         ({"build_number": -1}, "a wrong 'build_number'"),
         ({"build_number": 2**70}, "a wrong 'build_number'"),
-        ({"depends": "python"}, "a wrong 'depends': it must be a list of texts, not 'python'"),
+        (
+            {"depends": "python"},
+            "a wrong 'depends': it must be a list of texts of at most 500 characters, not 'python'",
+        ),
         ({"depends": [1]}, "a wrong 'depends'"),
         ({"constrains": {}}, "a wrong 'constrains'"),
         ({"license": ["MIT"]}, "a wrong 'license'"),

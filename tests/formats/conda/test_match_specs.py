@@ -123,6 +123,18 @@ def test_nesting_that_would_end_the_process_is_refused() -> None:
         parse_dependency("a " + "(" * 100_000)
 
 
+PANICS = "python[build_number='>99999999999999999999']"
+
+
+def test_spec_that_rattler_panics_at_is_refused() -> None:
+    with pytest.raises(Invalid, match="is no MatchSpec: rattler cannot read it"):
+        SpecSet([PANICS])
+
+
+def test_record_with_a_dependency_that_rattler_panics_at_is_unreadable() -> None:
+    assert not is_readable(record(depends=[PANICS]))
+
+
 def test_longest_spec_can_be_nested_all_the_way() -> None:
     depth = (LONGEST_SPEC - 5) // 2
 

@@ -152,11 +152,26 @@ def test_full_disk_is_told_and_what_found_room_stays(small_disk: Path) -> None:
         assert partial.finish().sha256 == hashlib.sha256(bytes(kept)).hexdigest()
 
 
-def test_old_partial_files_are_swept_and_young_ones_are_not(tmp_path: Path) -> None:
-    for name, hours in (("old", 3), ("young", 0)):
+def make_old(path: Path, days: int) -> None:
+    then = time() - timedelta(days=days).total_seconds()
+    os.utime(path, (then, then))
+
+
+def test_partial_files_are_swept_after_days_in_which_nobody_went_on_with_them(tmp_path: Path) -> None:
+    for name, days in (("old", 4), ("of-last-night", 1), ("young", 0)):
         path = tmp_path / f"{name}.part"
         path.write_bytes(FIRST)
-        os.utime(path, (time() - hours * 3600,) * 2)
+        make_old(path, days)
 
     assert remove_leftover_spools(tmp_path, timedelta(hours=1)) == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["young.part"]
+    assert {path.name for path in tmp_path.iterdir()} == {"of-last-night.part", "young.part"}
+
+
+def test_partial_file_that_somebody_holds_is_not_swept_however_old(tmp_path: Path) -> None:
+    with PartialFile(tmp_path, KEY) as held:
+        held.write(FIRST)
+        make_old(held.path, days=30)
+
+        assert remove_leftover_spools(tmp_path, timedelta(hours=1)) == 0
+        assert held.path.exists()
+    assert remove_leftover_spools(tmp_path, timedelta(hours=1)) == 1

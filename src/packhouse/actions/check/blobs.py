@@ -17,7 +17,7 @@ from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.settle import drop_unused
 from packhouse.actions.sweep import sweep
 from packhouse.errors import NotFound
-from packhouse.storage import artifacts, blob_rows, mirrors
+from packhouse.storage import artifacts, blob_rows, mirror_bytes, mirrors
 from packhouse.storage.database import retried
 
 T = TypeVar("T")
@@ -155,6 +155,7 @@ def _have_fetched_again(packhouse: Packhouse, sha256: str) -> None:
     """Without a row for its bytes, a file is fetched when it is asked for."""
     with packhouse.database.transaction() as connection:
         mirrors.count_losses(connection, [sha256])
+        mirror_bytes.lose(connection, sha256)
         blob_rows.forget_lost(connection, sha256)
 
 

@@ -1,8 +1,9 @@
 """A file that a mirror fetched is here: keep its bytes, and what the package tells of itself."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -13,8 +14,9 @@ from packhouse.actions.packhouse import Packhouse
 from packhouse.actions.settle import Change, count_up, settle, sum_up
 from packhouse.domain.artifacts import Digests
 from packhouse.domain.families import CONDA
+from packhouse.errors import NotFound
 from packhouse.formats.conda.told import Told, read_told
-from packhouse.storage import blob_rows, channels, mirror_entries, mirrors, revisions
+from packhouse.storage import blob_rows, channels, mirror_bytes, mirrors, revisions
 from packhouse.storage.blobs.partial import PartialFile
 
 KEPT_AT_ONCE = 8
@@ -38,6 +40,11 @@ class Arrival:
     told: Told | None
 
 
+def partial_key(channel_id: int, sha256: str) -> str:
+    """What a partial file is called: what one channel's upstream has sent is not for another's to go on with."""
+    return f"{sha256}-{channel_id}"
+
+
 def keep_bytes(packhouse: Packhouse, fetched: Sequence[Fetched]) -> list[Arrival]:
     """Make the files blobs, which nothing refers to yet; their partial files may go afterwards."""
     now = packhouse.clock()
@@ -53,16 +60,41 @@ def _arrival(one: Fetched) -> Arrival:
         return Arrival(one.artifact_id, one.digests.sha256, read_told(file, one.filename))
 
 
-def arrive(connection: Connection, arrivals: Sequence[Arrival], now: datetime) -> None:
-    """Write that the bytes are here, in the caller's transaction, and what changes where they are listed."""
-    confirm(connection, arrivals, now)
+def arrive(connection: Connection, channel_id: int, arrivals: Sequence[Arrival], now: datetime) -> None:
+    """Write that a channel has the bytes, in the caller's transaction, and what changes where they are listed."""
+    lock_where_listed(connection, arrivals, now, [channel_id])
+    confirm(connection, channel_id, [one.sha256 for one in arrivals], now)
     describe(connection, arrivals, now)
 
 
-def confirm(connection: Connection, arrivals: Sequence[Arrival], now: datetime) -> None:
-    """Rows may refer to the bytes, and mirrors that list them count them as fetched."""
-    digests = [one.sha256 for one in arrivals]
-    mirrors.count_arrivals(connection, sorted(blob_rows.confirm_all(connection, digests)))
+def lock_where_listed(
+    connection: Connection, arrivals: Sequence[Arrival], now: datetime, channel_ids: Iterable[int] = ()
+) -> None:
+    """Lock the channels that serve the files, and those named, before anything else is locked.
+
+    All who change a channel take it first, then bytes, then mirrors; whoever has it the other way round
+    would wait for them, and they for him.
+    """
+    artifact_ids = [one.artifact_id for one in arrivals]
+    locked: set[int] = set()
+    missing = {*channel_ids, *_channels_of(connection, artifact_ids)}
+    while missing:
+        for channel_id in sorted(missing):
+            with suppress(NotFound):  # deleted meanwhile, and its entries with it
+                channels.lock(connection, [channel_id], now)
+        locked |= missing
+        missing = _channels_of(connection, artifact_ids) - locked  # added while we waited
+
+
+def _channels_of(connection: Connection, artifact_ids: Sequence[int]) -> set[int]:
+    return {place.channel_id for place in mirror_bytes.places(connection, artifact_ids)}
+
+
+def confirm(connection: Connection, channel_id: int, digests: Sequence[str], now: datetime) -> None:
+    """Rows may refer to the bytes; the channel that had them fetched has them, and its mirrors count them."""
+    blob_rows.confirm_all(connection, digests)
+    mirrors.count_arrivals(connection, channel_id, digests)
+    mirror_bytes.bring(connection, channel_id, digests)
     blob_rows.release(connection, digests, now)  # if nobody lists the file any more
 
 
@@ -77,9 +109,10 @@ def describe(
     """Settle what the files tell of themselves, together with what is `served` from now on, by channel.
 
     The summary of a package is made from its files' own words; an index only where it lacked run exports.
+    The channels must be locked (`lock_where_listed`).
     """
     told = {one.artifact_id: one.told for one in arrivals if one.told is not None}
-    unknown = mirror_entries.without_run_exports(connection, list(told))
+    unknown = mirror_bytes.without_run_exports(connection, list(told))
     columns = [
         {
             "about": dict(one.about),
@@ -89,14 +122,13 @@ def describe(
         }
         for artifact_id, one in told.items()
     ]
-    mirror_entries.describe(connection, list(told), columns)
+    mirror_bytes.describe(connection, list(told), columns)
     changes = defaultdict(list, {channel_id: list(some) for channel_id, some in served.items()})
     names: defaultdict[int, set[str]] = defaultdict(set)
-    for place in mirror_entries.places(connection, list(told)):
+    for place in mirror_bytes.places(connection, list(told)):
         names[place.channel_id].add(place.name)
         if place.artifact_id in unknown:
             changes[place.channel_id].append(Change(CONDA, place.name, place.subdir, 0))
-    channels.lock(connection, sorted(names), now)
     for channel_id in sorted({*changes, *names}):
         settle(connection, channel_id, changes[channel_id], now, summaries_later=summaries_later)
         unsettled = names[channel_id] - {one.name for one in changes[channel_id]}

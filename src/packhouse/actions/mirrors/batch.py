@@ -1,7 +1,7 @@
 """What an upstream lists under some names of one subdir, sorted by what the filters say of each file."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from packhouse.actions.mirrors.selection import Selection
@@ -35,7 +35,8 @@ class Batch:
         return cls(subdir, dict.fromkeys(names), is_out_of_scope=is_out_of_scope)
 
     def __len__(self) -> int:
-        return len(self.listed)
+        """Names count too: a million of empty ones would be one transaction."""
+        return len(self.listed) + len(self.digests)
 
     def add(self, shard: UpstreamShard, digest: bytes, selection: Selection) -> None:
         self.digests[shard.name] = digest
@@ -48,6 +49,16 @@ class Batch:
             ckey = f"{self.subdir}/{refusal.filename}"
             self.listed.add(ckey)
             self.refused.append(Refusal(ckey, refusal.reason, is_failure=False))
+
+    def refuse_wrong_sizes(self, here: Mapping[str, int]) -> None:
+        """Bytes that are here tell the size that a client would be promised: digest -> size."""
+        wrong = [file for file in self.wanted.values() if here.get(file.sha256, file.size) != file.size]
+        for file in wrong:
+            del self.wanted[file.ckey]
+            reason = (
+                f"its size is {file.size} by the index, and the file of this digest has {here[file.sha256]}"
+            )
+            self.refused.append(Refusal(file.ckey, reason, is_failure=False))
 
     def _judge(self, file: UpstreamFile, selection: Selection) -> None:
         reason = selection.verdict(file)

@@ -16,6 +16,7 @@ class Replaced:
     before: Present
     after: UpstreamFile
     is_awaited: bool
+    has_bytes: bool
 
     @property
     def is_served(self) -> bool:
@@ -25,8 +26,7 @@ class Replaced:
 
     @property
     def is_shown_otherwise(self) -> bool:
-        before, after = self.before, self.after
-        return self.is_served and (before.sha256, before.variant) != (after.sha256, after.variant)
+        return self.is_served and not is_same(self.before, self.after)
 
 
 @dataclass(slots=True)
@@ -42,8 +42,13 @@ class Difference:
     vanished: int = 0
 
 
+def is_same(there: Present, file: UpstreamFile) -> bool:
+    """Whether clients see the same of both: bytes, record, and the part of the index that has it."""
+    return (there.sha256, there.variant, there.section) == (file.sha256, file.variant, file.section)
+
+
 class Comparison:
-    """`here` are the digests whose bytes are in the store: these are never awaited."""
+    """`here` are the digests whose bytes the channel may serve at once: these are never awaited."""
 
     def __init__(self, mirror: Mirror, here: Collection[str]) -> None:
         self._mirror_id = mirror.id
@@ -53,7 +58,10 @@ class Comparison:
         self._found = Difference()
 
     def is_awaited(self, file: UpstreamFile) -> bool:
-        return self._is_active and file.sha256 not in self._here
+        return self._is_active and not self.has_bytes(file)
+
+    def has_bytes(self, file: UpstreamFile) -> bool:
+        return file.sha256 in self._here
 
     def compare(self, batch: Batch, present: Mapping[str, Present]) -> Difference:
         """`present` are the channel's files under the batch's names, whoever brought them."""
@@ -70,8 +78,8 @@ class Comparison:
         elif there.mirror_id != self._mirror_id:
             if there.sha256 != file.sha256:
                 self._found.clashes.append((file, there))
-        elif (there.sha256, there.variant) != (file.sha256, file.variant) or self._is_unsettled(file, there):
-            self._found.replaced.append(Replaced(there, file, self.is_awaited(file)))
+        elif not is_same(there, file) or self._is_unsettled(file, there):
+            self._found.replaced.append(Replaced(there, file, self.is_awaited(file), self.has_bytes(file)))
         elif there.is_flagged:
             self._found.unflagged.append(there)
 

@@ -3,7 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from packhouse.actions.mirrors.arrivals import Arrival, Fetched, confirm, describe, keep_bytes
+from packhouse.actions.mirrors.arrivals import (
+    Arrival,
+    Fetched,
+    confirm,
+    describe,
+    keep_bytes,
+    lock_where_listed,
+    partial_key,
+)
 from packhouse.actions.mirrors.groups import InGroups
 from packhouse.actions.mirrors.run_transactions import lock_channel, run_event
 from packhouse.actions.mirrors.work import Work
@@ -14,7 +22,14 @@ from packhouse.domain.mirror_runs import FETCHING, Tally
 from packhouse.errors import PackhouseError, StorageFull, UpstreamError
 from packhouse.formats.conda.upstream.urls import file_url
 from packhouse.remotes import Outcome, Request
-from packhouse.storage import file_changes, mirror_entries, mirror_runs, mirror_upstreams, mirrors
+from packhouse.storage import (
+    file_changes,
+    mirror_bytes,
+    mirror_entries,
+    mirror_runs,
+    mirror_upstreams,
+    mirrors,
+)
 from packhouse.storage.blobs.partial import PartialFile
 from packhouse.storage.database import retried
 from packhouse.storage.mirror_entries import Awaited
@@ -98,11 +113,12 @@ class _Fetching:
         """Bytes that came another way since they were listed: for another channel, or by an upload."""
         packhouse = self._work.packhouse
         with packhouse.database.reading() as connection:
-            here = mirror_entries.here(connection, [file.sha256 for file in files])
-        served = [file for file in files if file.sha256 in here]
+            digests = [file.sha256 for file in files]
+            here = mirror_bytes.shareable(connection, self._work.mirror.channel_id, digests)
+        served = [file for file in files if here.get(file.sha256) == file.size]
         if served:
             _serve(self._work, served, [], 0)
-        return here
+        return {file.sha256 for file in served}
 
     def _requests(self, files: Sequence[Awaited]) -> Iterator[Request]:
         """Of twins, the same bytes under two names, only one is fetched; the other is here in the next step."""
@@ -117,7 +133,9 @@ class _Fetching:
                 proxy=self._proxy,
                 sha256=file.sha256,
                 size=file.size,
-                target=PartialFile(self._work.packhouse.spool_dir, file.sha256),
+                target=PartialFile(
+                    self._work.packhouse.spool_dir, partial_key(self._work.mirror.channel_id, file.sha256)
+                ),
                 tag=file,
             )
 
@@ -185,8 +203,9 @@ def _serve(work: Work, files: Sequence[Awaited], arrivals: Sequence[Arrival], tr
     packhouse = work.packhouse
     with packhouse.database.transaction(quiet=True) as connection:
         now = packhouse.clock()
+        lock_where_listed(connection, arrivals, now, [work.mirror.channel_id])
         channel = lock_channel(connection, work, now)
-        confirm(connection, arrivals, now)
+        confirm(connection, channel.id, [file.sha256 for file in files], now)
         served = mirror_entries.serve(connection, [file.entry_id for file in files], now)
         new = [file for file in files if file.entry_id in served]  # others came in their place meanwhile
         changes = [Change(CONDA, file.name, file.subdir, +1) for file in new]

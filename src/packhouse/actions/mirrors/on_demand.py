@@ -1,22 +1,22 @@
 """Files of passive mirrors: fetched when they are first asked for, once for all who ask, and kept."""
 
-import os
 import threading
-import weakref
-from collections.abc import Callable
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
+from sqlalchemy import Connection
 
-from packhouse.actions.mirrors.arrivals import Fetched, arrive, keep_bytes
+from packhouse.actions.mirrors.arrivals import Fetched, arrive, confirm, keep_bytes, partial_key
+from packhouse.actions.mirrors.fetching import Fetching, LateFile
 from packhouse.actions.packhouse import Packhouse
-from packhouse.domain.artifacts import Artifact
-from packhouse.errors import PackhouseError, Stopped, UpstreamError
+from packhouse.domain.artifacts import Artifact, Entry
+from packhouse.errors import Busy, NotFound, PackhouseError, Stopped, UpstreamError
 from packhouse.formats.conda.upstream.urls import file_url
-from packhouse.storage import mirror_entries, mirror_upstreams, mirrors
-from packhouse.storage.blobs.partial import PartialFile
+from packhouse.storage import channels, mirror_bytes, mirror_upstreams, mirrors
 from packhouse.storage.database import retried
 
 if TYPE_CHECKING:
@@ -25,65 +25,31 @@ if TYPE_CHECKING:
 KEEPING_THREADS = 4
 TRIES = 3
 """Some seconds: somebody waits for the file, and knows better than we how long."""
+MOST_UNDER_WAY = 64
+"""Anybody may ask, and each fetch holds open files and room on the disk."""
+BUSY_SECONDS = 5
+
+Key: TypeAlias = tuple[int, str]
+"""Channel and SHA-256: what one channel's upstream has sent is not for the readers of another."""
 
 log = structlog.get_logger(__name__)
 
 
-class Fetching:
-    """A file on its way. Readers follow the bytes that are there; the last ones are told of once all are right."""
+@dataclass(frozen=True, slots=True)
+class _Source:
+    url: str
+    proxy: str | None
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.error: PackhouseError | None = None
-        self.is_done = False
-        self._file: BinaryIO | None = None
-        self._lock = threading.Lock()
-        self._there = 0
-        self._tries = 0
-        self._listeners: list[Callable[[], object]] = []
 
-    @property
-    def tries(self) -> int:
-        """Grows when the upstream made us begin anew: what was read before may have been wrong."""
-        return self._tries
+@dataclass(slots=True, eq=False)
+class _Errand:
+    """A fetch under way. `sources` are those that were not asked yet."""
 
-    @property
-    def readable(self) -> int:
-        """How many bytes may be passed on: all but the last one until the digest was found right."""
-        return self.size if self.is_done else min(self._there, max(0, self.size - 1))
-
-    def read(self, start: int, size: int) -> bytes:
-        """At most `size` bytes from `start`, of those that are readable; also when the file has its final name."""
-        assert self._file is not None, "it is read once bytes are there"
-        return os.pread(self._file.fileno(), min(size, self.readable - start), start)
-
-    def listen(self, listener: Callable[[], object]) -> None:
-        """Have `listener` called, from any thread, when more is there, or all, or nothing more will be."""
-        with self._lock:
-            self._listeners.append(listener)
-        listener()
-
-    def begin(self, path: Path, there: int) -> None:
-        """`there` bytes were left by an earlier try; a whole file among them was not found right yet."""
-        self._file, self._there = path.open("rb"), there if there < self.size else 0
-        weakref.finalize(self, self._file.close)  # the last reader may be anyone
-
-    def progress(self, there: int) -> None:
-        if there < self._there:
-            self._tries += 1
-        self._there = there
-        self._tell()
-
-    def finish(self, error: PackhouseError | None) -> None:
-        self.error = error
-        self.is_done = error is None
-        self._tell()
-
-    def _tell(self) -> None:
-        with self._lock:
-            listeners = list(self._listeners)
-        for listener in listeners:
-            listener()
+    key: Key
+    artifact: Artifact
+    fetching: Fetching
+    sources: list[_Source] = field(default_factory=list)
+    future: "Future[Outcome] | None" = None
 
 
 class OnDemand:
@@ -92,103 +58,172 @@ class OnDemand:
     def __init__(self, packhouse: Packhouse) -> None:
         self._packhouse = packhouse
         self._lock = threading.Lock()
-        self._under_way: dict[str, Fetching] = {}
+        self._under_way: dict[Key, _Errand] = {}
         self._threads = ThreadPoolExecutor(KEEPING_THREADS, thread_name_prefix="on-demand")
 
-    def fetch(self, artifact: Artifact) -> Fetching | None:
+    def fetch(self, entry: Entry) -> Fetching | None:
         """Begin to fetch a file, or join those who wait for it; None if it has come meanwhile.
 
-        Raises UpstreamError where nobody can bring it.
+        Raises UpstreamError where nobody can bring it, and Busy where too much is under way.
         """
-        sha256 = artifact.digests.sha256
+        artifact = entry.artifact
+        key = (entry.channel_id, artifact.digests.sha256)
         with self._lock:
-            fetching = self._under_way.get(sha256)
-            if fetching is not None:
-                return fetching
-            fetching = self._under_way[sha256] = Fetching(artifact.digests.size)
+            if (known := self._under_way.get(key)) is not None:
+                known.fetching.expect()
+                return known.fetching
+            self._make_room()
+            errand = self._under_way[key] = _Errand(key, artifact, Fetching(artifact.digests.size))
         try:
-            if self._is_here(sha256):
-                self._forget(sha256)
+            if self._has_come(entry):
+                self._forget(errand)
                 return None
-            self._begin(artifact, fetching)
+            self._begin(errand, entry)
         except BaseException:
-            self._forget(sha256)
+            self._forget(errand)
             raise
-        return fetching
+        return errand.fetching
 
-    def _is_here(self, sha256: str) -> bool:
-        """It may have come since the asker's answer was made, through another process too."""
+    def _make_room(self) -> None:
+        """What nobody waits for makes way. Raises Busy."""
+        if len(self._under_way) < MOST_UNDER_WAY:
+            return
+        for errand in [one for one in self._under_way.values() if one.fetching.is_forsaken]:
+            self._give_up(errand)
+        if len(self._under_way) >= MOST_UNDER_WAY:
+            raise Busy(
+                f"{MOST_UNDER_WAY} files are on their way from upstreams, the most at a time. "
+                f"Ask again in {BUSY_SECONDS} seconds.",
+                BUSY_SECONDS,
+            )
+
+    def _give_up(self, errand: _Errand) -> None:
+        """Who asks from now on begins anew, with the bytes that are there."""
+        self._under_way.pop(errand.key, None)
+        if errand.future is not None:
+            errand.future.cancel()
+
+    def _has_come(self, entry: Entry) -> bool:
+        """Since the asker's answer was made, through another process perhaps, or for a public channel."""
+        digests = entry.artifact.digests
         with self._packhouse.database.reading() as connection:
-            return bool(mirror_entries.here(connection, [sha256]))
+            here = mirror_bytes.shareable(connection, entry.channel_id, [digests.sha256])
+        if here.get(digests.sha256) != digests.size:
+            return False
+        _share(self._packhouse, entry)
+        return True
 
-    def _begin(self, artifact: Artifact, fetching: Fetching) -> None:
+    def _begin(self, errand: _Errand, entry: Entry) -> None:
+        with self._packhouse.database.reading() as connection:
+            errand.sources = _sources_of(connection, entry)
+        target = LateFile(self._packhouse.spool_dir, partial_key(*errand.key), errand.fetching)
+        try:
+            self._ask_next(errand, target)
+        except BaseException:
+            target.close()
+            raise
+
+    def _ask_next(self, errand: _Errand, target: LateFile) -> None:
         from packhouse.remotes import Request  # with aiohttp, which takes its time
 
-        url, proxy = self._source_of(artifact)
-        digests = artifact.digests
-        partial = PartialFile(self._packhouse.spool_dir, digests.sha256)
-        fetching.begin(partial.path, partial.position)
+        source, digests = errand.sources.pop(0), errand.artifact.digests
         request = Request(
-            url=url,
-            proxy=proxy,
+            url=source.url,
+            proxy=source.proxy,
             sha256=digests.sha256,
             size=digests.size,
-            target=partial,
+            target=target,
             tries=TRIES,
         )
-        future = self._packhouse.remotes.start(request, fetching.progress)
-        future.add_done_callback(
-            lambda ended: self._threads.submit(self._ended, ended, artifact, partial, fetching)
-        )
+        future = self._packhouse.remotes.start(request, lambda there: self._progressed(errand, there))
+        errand.future = future
+        future.add_done_callback(lambda ended: self._threads.submit(self._ended, ended, errand, target))
 
-    def _source_of(self, artifact: Artifact) -> tuple[str, str | None]:
-        """Address and proxy: of the mirror that listed it first, or else of another that lists the same bytes."""
-        with self._packhouse.database.reading() as connection:
-            others = mirror_entries.mirrors_of(connection, artifact.digests.sha256)
-            for mirror_id in dict.fromkeys((artifact.mirror_id or 0, *others)):
-                mirror = mirrors.by_id(connection, mirror_id)
-                folder = mirror_upstreams.base_url(connection, mirror_id, artifact.subdir)
-                if mirror is not None and folder:
-                    return file_url(folder, artifact.filename), mirror.specification.proxy
-        raise UpstreamError(
-            f"'{artifact.ckey}' was never fetched, and the mirror that listed it is gone. "
-            "Copy it again from a channel that has it, or remove it."
-        )
+    def _progressed(self, errand: _Errand, there: int) -> None:
+        errand.fetching.progress(there)
+        if errand.fetching.is_forsaken:
+            with self._lock:
+                if errand.fetching.is_forsaken:  # and nobody has joined since
+                    self._give_up(errand)
 
-    def _ended(
-        self, ended: "Future[Outcome]", artifact: Artifact, partial: PartialFile, fetching: Fetching
-    ) -> None:
-        """Keep what has come; whatever happens, those who wait are told."""
-        error: PackhouseError | None = UpstreamError(f"'{artifact.ckey}' could not be fetched.")
+    def _ended(self, ended: "Future[Outcome]", errand: _Errand, target: LateFile) -> None:
+        """Keep what has come, or ask the next source; whatever happens, those who wait are told."""
+        error: PackhouseError | None = UpstreamError(f"'{errand.artifact.ckey}' could not be fetched.")
+        is_asked_again = False
         try:
-            error = self._keep(ended, artifact, partial)
+            is_asked_again = self._asked_again(ended, errand, target)
+            if not is_asked_again:
+                error = self._keep(ended, errand, target)
         except PackhouseError as refused:
             error = refused
         except Exception:
-            log.exception("keeping a fetched file failed", ckey=artifact.ckey)
+            log.exception("keeping a fetched file failed", ckey=errand.artifact.ckey)
         finally:
-            self._forget(artifact.digests.sha256)
-            fetching.finish(error)
+            if not is_asked_again:
+                self._forget(errand)
+                errand.fetching.finish(error)
 
-    def _keep(
-        self, ended: "Future[Outcome]", artifact: Artifact, partial: PartialFile
-    ) -> PackhouseError | None:
+    def _asked_again(self, ended: "Future[Outcome]", errand: _Errand, target: LateFile) -> bool:
+        """Whether the first source failed, and there was another one to ask."""
+        if ended.cancelled() or not errand.sources or not isinstance(ended.result().error, UpstreamError):
+            return False
+        try:
+            self._ask_next(errand, target)
+        except BaseException:
+            target.close()
+            raise
+        return True
+
+    def _keep(self, ended: "Future[Outcome]", errand: _Errand, target: LateFile) -> PackhouseError | None:
+        artifact = errand.artifact
         if ended.cancelled():
             return Stopped("The server is ending; ask again when it is back.")
         outcome = ended.result()
         if outcome.digests is None:
-            partial.close()
+            target.close()
             return _not_here(artifact, outcome.error)
-        fetched = Fetched(artifact.id, artifact.filename, outcome.digests, partial)
+        partial = target.opened()
         try:
-            _keep_one(self._packhouse, fetched)
+            fetched = Fetched(artifact.id, artifact.filename, outcome.digests, partial)
+            _keep_one(self._packhouse, errand.key[0], fetched)
         finally:
             partial.discard()
         return None
 
-    def _forget(self, sha256: str) -> None:
+    def _forget(self, errand: _Errand) -> None:
         with self._lock:
-            self._under_way.pop(sha256, None)
+            if self._under_way.get(errand.key) is errand:
+                del self._under_way[errand.key]
+
+
+def _sources_of(connection: Connection, entry: Entry) -> list[_Source]:
+    """The mirror that brought the file, and it alone; for a copy, those that list it elsewhere.
+
+    Raises UpstreamError if there are none.
+    """
+    artifact = entry.artifact
+    own = None if entry.mirror_id is None else mirrors.by_id(connection, entry.mirror_id)
+    if own is not None:
+        found = _sources(connection, artifact, [own.id])
+        name = own.specification.name
+        gone = f"mirror '{name}' has not read its upstream's index since it was changed. Run it."
+    else:
+        others = mirror_bytes.mirrors_of(connection, artifact.digests.sha256)
+        found = _sources(connection, artifact, dict.fromkeys((artifact.mirror_id or 0, *others)))
+        gone = "the mirror that listed it is gone. Copy it again from a channel that has it, or remove it."
+    if not found:
+        raise UpstreamError(f"'{artifact.ckey}' was never fetched, and {gone}")
+    return found
+
+
+def _sources(connection: Connection, artifact: Artifact, mirror_ids: Iterable[int]) -> list[_Source]:
+    found = []
+    for mirror_id in mirror_ids:
+        mirror = mirrors.by_id(connection, mirror_id)
+        folder = mirror_upstreams.base_url(connection, mirror_id, artifact.subdir)
+        if mirror is not None and folder:
+            found.append(_Source(file_url(folder, artifact.filename), mirror.specification.proxy))
+    return found
 
 
 def _not_here(artifact: Artifact, error: PackhouseError | None) -> PackhouseError | None:
@@ -198,12 +233,22 @@ def _not_here(artifact: Artifact, error: PackhouseError | None) -> PackhouseErro
     return UpstreamError(f"'{artifact.ckey}' was never fetched, and cannot be had now: {error.message}")
 
 
-def _keep_one(packhouse: Packhouse, fetched: Fetched) -> None:
+@retried
+def _share(packhouse: Packhouse, entry: Entry) -> None:
+    """Let the channel have bytes that it need not fetch."""
+    with packhouse.database.transaction() as connection:
+        now, digests = packhouse.clock(), [entry.artifact.digests.sha256]
+        with suppress(NotFound):  # the channel was deleted meanwhile
+            channels.lock(connection, [entry.channel_id], now)
+            confirm(connection, entry.channel_id, digests, now)
+
+
+def _keep_one(packhouse: Packhouse, channel_id: int, fetched: Fetched) -> None:
     arrivals = keep_bytes(packhouse, [fetched])
 
     @retried
     def record() -> None:
         with packhouse.database.transaction() as connection:
-            arrive(connection, arrivals, packhouse.clock())
+            arrive(connection, channel_id, arrivals, packhouse.clock())
 
     record()

@@ -2,9 +2,10 @@
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from packhouse.actions.mirrors.selection import (
@@ -16,18 +17,21 @@ from packhouse.actions.mirrors.selection import (
     wants_dependencies,
 )
 from packhouse.actions.mirrors.source import Source
-from packhouse.actions.mirrors.specify import check_specification
+from packhouse.actions.mirrors.specify import check_specification, require_edit
 from packhouse.actions.mirrors.upstream import Subdir, Unchanged, Upstream
 from packhouse.actions.packhouse import Packhouse
-from packhouse.domain.access import Actor, Permission, require
+from packhouse.domain.access import Actor
 from packhouse.domain.mirrors import Filtered, Specification
-from packhouse.errors import PackhouseError, UpstreamError
+from packhouse.errors import PackhouseError, Stopped, TooManyRequests, UpstreamError
 from packhouse.formats.conda.closure import FileKey
 from packhouse.formats.conda.solvability import Unsolvable, unsolvable
 from packhouse.formats.conda.upstream.files import UpstreamFile
 from packhouse.formats.conda.upstream.shards import UpstreamShard
 from packhouse.formats.conda.upstream.subdirs import NOARCH, subdirs_to_ask
-from packhouse.storage import channels
+
+LONGEST_SECONDS = 120.0
+AT_ONCE = 2
+_PLACES = threading.BoundedSemaphore(AT_ONCE)
 
 MOST_RECORDS_TO_SOLVE = 200_000
 """A solver is asked about selections up to this size; larger ones hold what an environment needs, or never will."""
@@ -66,11 +70,10 @@ def preview_mirror(
     packhouse: Packhouse, actor: Actor, channel_path: str, specification: Specification
 ) -> Preview:
     """Read the upstream's indexes and say what the mirror would bring. Raises UpstreamError."""
+    require_edit(packhouse, actor, channel_path)
     check_specification(packhouse, specification)
-    with packhouse.database.reading() as connection:
-        require(actor, Permission.CHANNEL_MIRROR_EDIT, channels.get(connection, channel_path))
-    with ExitStack() as open_files:
-        source = _PreviewSource(packhouse, specification)
+    with _place(packhouse) as stop, ExitStack() as open_files:
+        source = _PreviewSource(packhouse, specification, stop)
         subdirs = _open(Upstream(source, open_files), specification)
         selection, chosen = _selection(specification, subdirs)
         looking = _Looking(selection, specification)
@@ -86,11 +89,42 @@ def preview_mirror(
         return looking.preview
 
 
+@contextmanager
+def _place(packhouse: Packhouse) -> Iterator[threading.Event]:
+    """One of few places, for a while: somebody waits for the answer, and holds a thread of the server.
+
+    Raises TooManyRequests where all are taken, and UpstreamError when the while is over.
+    """
+    if not _PLACES.acquire(blocking=False):
+        raise TooManyRequests("Other previews are being made. Try again in a moment.", wait_seconds=10)
+    stop, ended = threading.Event(), threading.Event()
+    watch = threading.Thread(target=_watch, args=(packhouse, stop, ended), daemon=True)
+    watch.start()
+    try:
+        yield stop
+    except Stopped as error:
+        raise UpstreamError(
+            f"The upstream could not be read within {LONGEST_SECONDS:.0f} s. Name fewer subdirs or specs."
+        ) from error
+    finally:
+        ended.set()
+        watch.join()
+        _PLACES.release()
+
+
+def _watch(packhouse: Packhouse, stop: threading.Event, ended: threading.Event) -> None:
+    until = monotonic() + LONGEST_SECONDS
+    while not ended.wait(0.2):
+        if monotonic() > until or packhouse.closing.is_set():
+            stop.set()
+            return
+
+
 class _PreviewSource(Source):
     """What reading an upstream needs, without a run to write it down in."""
 
-    def __init__(self, packhouse: Packhouse, specification: Specification) -> None:
-        super().__init__(packhouse, specification, threading.Event())
+    def __init__(self, packhouse: Packhouse, specification: Specification, stop: threading.Event) -> None:
+        super().__init__(packhouse, specification, stop)
         self._failed: list[str] = []
 
     def fail(self, ckey: str, error: PackhouseError) -> None:

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from packhouse.actions.mirrors.batch import Batch
+from packhouse.actions.mirrors.run_transactions import require_wanted
 from packhouse.actions.mirrors.selection import (
     ByFilters,
     Chosen,
@@ -93,7 +94,10 @@ def _selection(work: Work, changed: Mapping[str, Subdir]) -> tuple[Selection, Ch
     if not wants_dependencies(specification):
         return ByFilters(specification), None
     work.show(CHOOSING, 0, "following dependencies")
+    failed = work.failures()
     chosen = choose_with_dependencies(specification, changed)
+    if work.failures() > failed:  # what could not be read would look as if nobody needed it
+        raise UpstreamError("Some names could not be read, so what depends on what is not known.")
     return WithDependencies(specification, chosen.closure), chosen
 
 
@@ -114,12 +118,13 @@ def _take_out_subdir(work: Work, subdir: str) -> None:
         some = names[start : start + 100]
         take_in(work, Batch.of_gone(subdir, some, is_out_of_scope=not wanted))
     with packhouse.database.transaction(quiet=True) as connection:
+        require_wanted(connection, work)
+        # Files that are kept though nobody lists them are still asked for where they were.
+        base_url = mirror_upstreams.base_url(connection, mirror.id, subdir) or ""
         mirror_upstreams.remove_subdir(connection, mirror.id, subdir)
         if wanted:
-            now = packhouse.clock()
-            absent = KnownSubdir(
-                subdir, "", None, None, "", meaning(mirror.specification).hex(), 0, True, now
-            )
+            now_meant, now = meaning(mirror.specification).hex(), packhouse.clock()
+            absent = KnownSubdir(subdir, "", None, None, base_url, now_meant, 0, True, now)
             mirror_upstreams.put_subdir(connection, mirror.id, absent)
 
 
@@ -170,6 +175,7 @@ class _SubdirSync:
         )
         self._known = address
         with self._work.packhouse.database.transaction(quiet=True) as connection:
+            require_wanted(connection, self._work)
             mirror_upstreams.put_subdir(connection, self._mirror.id, address)
             return mirror_upstreams.digests(connection, self._mirror.id, self._name)
 
@@ -211,12 +217,13 @@ class _SubdirSync:
         ]
         if refused:
             with self._work.packhouse.database.transaction(quiet=True) as connection:
-                mirror_runs.refuse(connection, self._work.run.id, refused)
-                mirror_runs.count(connection, self._work.run.id, Tally(refused=len(refused)))
+                new = mirror_runs.refuse(connection, self._work.run.id, refused)
+                mirror_runs.count(connection, self._work.run.id, Tally(refused=new))
 
     def _finish(self) -> None:
         """Only an index of which every name was read and settled may be answered "unchanged" next time."""
         with self._work.packhouse.database.transaction(quiet=True) as connection:
+            require_wanted(connection, self._work)
             unsettled = mirror_upstreams.has_unsettled(connection, self._mirror.id, self._name)
             is_complete = self._work.failures() == self._failed and not unsettled
             mirror_upstreams.put_subdir(

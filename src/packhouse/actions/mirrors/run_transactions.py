@@ -20,11 +20,16 @@ def lock_channel(connection: Connection, work: Work, now: datetime) -> Channel:
         channel = channels.get(connection, mirror.channel_path)
     except NotFound as error:
         raise Stopped(f"Channel '{mirror.channel_path}' was deleted while its mirror ran.") from error
-    if not mirror_runs.is_under_way(connection, work.run.uuid):
-        raise Stopped(f"The run of mirror '{mirror.name}' was stopped.")
+    require_wanted(connection, work)
     if channel.is_frozen:
         raise Frozen(f"Channel {channel.path} is frozen. Unfreeze it, then restart the mirror.")
     return channel
+
+
+def require_wanted(connection: Connection, work: Work) -> None:
+    """Raise Stopped for a run that is over: its mirror may mean something else by now."""
+    if not mirror_runs.is_under_way(connection, work.run.uuid):
+        raise Stopped(f"The run of mirror '{work.mirror.name}' was stopped.")
 
 
 def run_event(connection: Connection, work: Work, channel: Channel, now: datetime) -> int:

@@ -1,7 +1,7 @@
 """Which files of an upstream a mirror wants: those that its filters let pass, and what they depend on."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -73,7 +73,9 @@ class WithDependencies:
 
 def meaning(specification: Specification) -> bytes:
     """Changes when the same records may have to be treated in another way."""
-    parts = (MirrorFilter(specification.filters).fingerprint, specification.mode, specification.on_vanished)
+    source = specification.source.rstrip("/")
+    fingerprint = MirrorFilter(specification.filters).fingerprint
+    parts = (source, fingerprint, specification.mode, specification.on_vanished)
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).digest()
 
 
@@ -102,7 +104,7 @@ def choose_with_dependencies(specification: Specification, subdirs: Mapping[str,
     start: list[Candidate] = []
 
     def keep_wanted(shard: UpstreamShard) -> None:
-        start.extend(_candidate(file) for file in shard.files if plain.verdict(file) is None)
+        start.extend(_candidate(file) for file in _to_be_had(shard) if plain.verdict(file) is None)
 
     digests = {name: subdir.digests() for name, subdir in subdirs.items()}
     for name, subdir in subdirs.items():
@@ -120,11 +122,17 @@ def _records_of(
     found: dict[str, list[Candidate]] = {name: [] for name in names}
 
     def keep(shard: UpstreamShard) -> None:
-        found[shard.name].extend(_candidate(file) for file in shard.files)
+        found[shard.name].extend(_candidate(file) for file in _to_be_had(shard))
 
     for name, subdir in subdirs.items():
         subdir.read(sorted(found.keys() & digests[name].keys()), keep)
     return found
+
+
+def _to_be_had(shard: UpstreamShard) -> Iterator[UpstreamFile]:
+    """What will be taken if it is wanted: nothing else satisfies a dependency."""
+    removed = set(shard.removed)
+    return (file for file in shard.files if file.sha256 and file.filename not in removed)
 
 
 def _candidate(file: UpstreamFile) -> Candidate:

@@ -57,11 +57,17 @@ def check_specification(packhouse: Packhouse, specification: Specification) -> N
     next_run(specification.cron, specification.timezone, packhouse.clock())
 
 
+def require_edit(packhouse: Packhouse, actor: Actor, channel_path: str) -> None:
+    with packhouse.database.reading() as connection:
+        require(actor, Permission.CHANNEL_MIRROR_EDIT, channels.get(connection, channel_path))
+
+
 @retried
 def create_mirror(
     packhouse: Packhouse, actor: Actor, channel_path: str, specification: Specification, run_now: bool = False
 ) -> Mirror:
     """Add a mirror to a channel. Raises Conflict if the channel has one of that name."""
+    require_edit(packhouse, actor, channel_path)  # what the settings allow is not for everybody to find out
     check_specification(packhouse, specification)
     with packhouse.database.transaction() as connection:
         channel = channels.get(connection, channel_path)
@@ -152,14 +158,26 @@ def delete_mirror(
     Many files go in several transactions; if it is cut off, deleting the mirror again does the rest.
     """
     mirror = _stop_for_good(packhouse, actor, channel_path, key)
-    last: int | None = 0
-    while last is not None:
-        last = _let_go(packhouse, actor, mirror, contents, last)
+    while not _remove_if_empty(packhouse, actor, mirror, contents):
+        last: int | None = 0
+        while last is not None:
+            last = _let_go(packhouse, actor, mirror, contents, last)
+
+
+@retried
+def _remove_if_empty(packhouse: Packhouse, actor: Actor, mirror: Mirror, contents: Contents) -> bool:
+    """Nobody may have started it again, and had it bring more, since its files were let go of."""
     with packhouse.database.transaction() as connection:
-        channel = channels.get(connection, channel_path)
+        now = packhouse.clock()
+        channels.lock(connection, [mirror.channel_id], now)
+        end_open_run(connection, mirror, now)
+        if mirror_entries.page_of_mirror(connection, mirror.id, 0, 1):
+            return False
+        channel = channels.get(connection, mirror.channel_path)
         mirrors.remove(connection, mirror.id)
         data = {"mirror": mirror.name, "contents": contents.value}
-        events.record(connection, packhouse.clock(), EventType.MIRROR_DELETED, actor, channel, data)
+        events.record(connection, now, EventType.MIRROR_DELETED, actor, channel, data)
+        return True
 
 
 @retried
@@ -181,8 +199,7 @@ def _let_go(packhouse: Packhouse, actor: Actor, mirror: Mirror, contents: Conten
         channels.lock(connection, [mirror.channel_id], now)
         channel = channels.get(connection, mirror.channel_path)
         rows = mirror_entries.page_of_mirror(connection, mirror.id, after, ENTRIES_AT_ONCE)
-        kept = [row for row in rows if contents is Contents.KEEP and row.is_here and row.is_served]
-        gone = [row for row in rows if row not in kept]
+        kept, gone = _sorted_out(rows, contents)
         mirror_entries.release(connection, [row.id for row in kept])
         mirror_entries.remove(connection, [row.id for row in gone])
         _tell_other_mirrors(connection, mirror, gone)
@@ -195,6 +212,16 @@ def _let_go(packhouse: Packhouse, actor: Actor, mirror: Mirror, contents: Conten
             event_id = events.record(connection, now, EventType.ARTIFACTS_DELETED, actor, channel, data)
             file_changes.record_conda(connection, event_id, channel.id, FileAction.REMOVED, served)
         return rows[-1].id if rows else None
+
+
+def _sorted_out(rows: Sequence[Row[Any]], contents: Contents) -> tuple[list[Row[Any]], list[Row[Any]]]:
+    """Those that stay, and those that go."""
+    kept: list[Row[Any]] = []
+    gone: list[Row[Any]] = []
+    for row in rows:
+        stays = contents is Contents.KEEP and row.has_bytes and row.is_served
+        (kept if stays else gone).append(row)
+    return kept, gone
 
 
 def _tell_other_mirrors(connection: Connection, mirror: Mirror, gone: Sequence[Row[Any]]) -> None:

@@ -1,7 +1,7 @@
 """Bring a channel up to what a batch wants: one transaction."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from packhouse.storage import (
     artifacts,
     blob_rows,
     file_changes,
+    mirror_bytes,
     mirror_entries,
     mirror_runs,
     mirror_upstreams,
@@ -51,8 +52,10 @@ class _TakingIn:
         present = mirror_entries.present(
             connection, work.mirror.channel_id, batch.subdir, list(batch.digests)
         )
-        self._here = mirror_entries.here(connection, sorted(_digests(batch, present.values())))
-        self._comparison = Comparison(work.mirror, self._here)
+        wanted = sorted({file.sha256 for file in batch.wanted.values()})
+        here = mirror_bytes.shareable(connection, work.mirror.channel_id, wanted)
+        batch.refuse_wrong_sizes(here)
+        self._comparison = Comparison(work.mirror, here)
         self._difference: Difference = self._comparison.compare(batch, present)
         self._changes: list[Change] = []
         self._served: list[UpstreamFile] = []
@@ -81,6 +84,10 @@ class _TakingIn:
         """Of the removed files, those that people saw."""
         return [one for one in self._difference.removed if one.is_served]
 
+    def _withdrawn(self) -> list[Present]:
+        """Files whose bytes the upstream has changed: they come back with the new ones."""
+        return [one.before for one in self._difference.replaced if one.before.is_served and not one.is_served]
+
     def _change(self, name: str, added: int) -> Change:
         return Change(CONDA, name, self._batch.subdir, added)
 
@@ -89,7 +96,7 @@ class _TakingIn:
         files = self._difference.new
         awaited = [self._comparison.is_awaited(file) for file in files]
         rows = [
-            (key, file.name, file.subdir, file.section, file.filename, file.ckey, not waits, waits)
+            (*_entry_row(key, file), not waits, waits, self._comparison.has_bytes(file))
             for key, file, waits in zip(self._artifact_ids(files), files, awaited, strict=True)
         ]
         mirror_entries.add_entries(
@@ -110,7 +117,14 @@ class _TakingIn:
                 number = int(one.is_served) - int(one.before.is_served)
                 self._changes.append(self._change(one.after.name, number))
         replacements = [
-            Replacement(one.before.entry_id, artifact_id, one.is_served, one.is_awaited)
+            Replacement(
+                one.before.entry_id,
+                artifact_id,
+                one.after.section,
+                one.is_served,
+                one.is_awaited,
+                one.has_bytes,
+            )
             for one, artifact_id in zip(replaced, ids, strict=True)
         ]
         mirror_entries.replace(self._connection, replacements)
@@ -121,6 +135,13 @@ class _TakingIn:
         missing = [file for file in files if _key(file) not in known]
         rows = [_artifact_row(file) for file in missing]
         ids = mirror_entries.add_artifacts(self._connection, self._mirror.id, rows, self._now)
+        by_bytes = {(sha256, ckey): artifact_id for (sha256, ckey, _), artifact_id in known.items()}
+        pairs = [  # what a file tells of itself is for those alone who may have its bytes
+            (new, by_bytes.get((file.sha256, file.ckey)))
+            for new, file in zip(ids, missing, strict=True)
+            if self._comparison.has_bytes(file)
+        ]
+        mirror_bytes.inherit(self._connection, [(new, old) for new, old in pairs if old is not None])
         known.update(zip(map(_key, missing), ids, strict=True))
         return [known[_key(file)] for file in files]
 
@@ -130,7 +151,7 @@ class _TakingIn:
         by_action: Mapping[FileAction, Sequence[CondaFile]] = {
             FileAction.ADDED: added,
             FileAction.CHANGED: [one.after for one in difference.replaced if one.is_shown_otherwise],
-            FileAction.REMOVED: self._served_before(),
+            FileAction.REMOVED: [*self._served_before(), *self._withdrawn()],
         }
         if any(by_action.values()):
             event_id = run_event(self._connection, self._work, channel, self._now)
@@ -159,7 +180,7 @@ class _TakingIn:
         tally = Tally(
             added=len(added),
             changed=sum(one.is_shown_otherwise for one in difference.replaced),
-            removed=len(self._served_before()),
+            removed=len(self._served_before()) + len(self._withdrawn()),
             vanished=difference.vanished,
             refused=len(refused),
         )
@@ -175,18 +196,19 @@ class _TakingIn:
 
     def _count_files(self) -> None:
         """How many of the mirror's files are here (True), and how many come when they are asked for (False)."""
-        more: Counter[bool] = Counter(file.sha256 in self._here for file in self._served)
+        more: Counter[bool] = Counter(self._comparison.has_bytes(file) for file in self._served)
         before = [*self._difference.removed, *(one.before for one in self._difference.replaced)]
-        more.subtract(one.sha256 in self._here for one in before if one.is_served)
+        more.subtract(one.has_bytes for one in before if one.is_served)
         mirrors.add_counts(self._connection, self._mirror.id, active=more[True], passive=more[False])
-
-
-def _digests(batch: Batch, present: Iterable[Present]) -> set[str]:
-    return {file.sha256 for file in batch.wanted.values()} | {there.sha256 for there in present}
 
 
 def _key(file: UpstreamFile) -> tuple[str, str, str]:
     return file.sha256, file.ckey, file.variant
+
+
+def _entry_row(artifact_id: int, file: UpstreamFile) -> tuple[Any, ...]:
+    """The first of ENTRY_COLUMNS."""
+    return artifact_id, file.name, file.subdir, file.section, file.filename, file.ckey
 
 
 def _artifact_row(file: UpstreamFile) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +24,6 @@ LARGEST_INDEX = 160 * 1024**2
 LARGEST_DOCUMENT = 4 * 1024**3
 FAILURES_IN_A_ROW = 10
 """So many shards that fail one after the other are an upstream that is gone, and end the run."""
-NAMES_AT_ONCE = 200
 
 Listed = Callable[[UpstreamShard], None]
 
@@ -51,7 +51,10 @@ class Unchanged:
 
 
 class Upstream:
-    """The subdirs of a mirror's source; what is written to disk for them goes when the `with` block ends."""
+    """The subdirs of a mirror's source; what is written to disk for them goes when the `with` block ends.
+
+    Files are looked for where the index was asked for, wherever its server sends us on to, as clients do it.
+    """
 
     def __init__(self, source: Source, open_files: ExitStack) -> None:
         self._origin = source
@@ -95,9 +98,9 @@ class Upstream:
         body = InMemory()
         got = self._get(address, known, body, LARGEST_INDEX)
         if got.status == 200:
-            index = read_index(body.body, got.url)
+            index = read_index(body.body, address)
             if index.subdir != subdir:
-                raise UpstreamError(f"{got.url} says that it is of {index.subdir}, not of {subdir}.")
+                raise UpstreamError(f"{address} says that it is of {index.subdir}, not of {subdir}.")
             return ShardedSubdir(self._origin, index, self._known(subdir, address, got, index.base_url))
         return None if got.status == 404 else Unchanged(self._known(subdir, address, got, ""))
 
@@ -107,14 +110,16 @@ class Upstream:
         spool = self._open_files.enter_context(RestartableSpool(self._origin.packhouse.spool_dir))
         got = self._get(address, known, spool, LARGEST_DOCUMENT)
         if got.status == 200:
-            snapshot = self._snapshot(spool.reading(), subdir, got.url)
+            snapshot = self._snapshot(spool.reading(), subdir, address)
             self._add_run_exports(snapshot, subdir)
-            return SnapshotSubdir(snapshot, self._known(subdir, address, got, snapshot.base_url))
+            return SnapshotSubdir(
+                self._origin, snapshot, self._known(subdir, address, got, snapshot.base_url)
+            )
         return None if got.status == 404 else Unchanged(self._known(subdir, address, got, ""))
 
     def _snapshot(self, path: Path, subdir: str, url: str) -> Snapshot:
         place = self._origin.packhouse.spool_dir / f"{path.stem}.snapshot.spool"
-        with path.open("rb") as source:
+        with _WhileWanted(path, self._origin.go_on) as source:
             return self._open_files.enter_context(write_snapshot(source, place, subdir, url))
 
     def _add_run_exports(self, snapshot: Snapshot, subdir: str) -> None:
@@ -151,6 +156,18 @@ class Upstream:
         now = self._origin.packhouse.clock()
         etag, last_modified = got.validators.etag, got.validators.last_modified
         return KnownSubdir(subdir, address, etag, last_modified, base_url, "", 0, False, now)
+
+
+class _WhileWanted(FileIO):
+    """A document that is read as long as the run goes on: a large one takes a minute."""
+
+    def __init__(self, path: Path, go_on: Callable[[], None]) -> None:
+        super().__init__(path)
+        self._go_on = go_on
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._go_on()
+        return super().read(size)
 
 
 class RestartableSpool:
@@ -243,7 +260,8 @@ class _ShardReading:
 class SnapshotSubdir:
     """Reads from a whole repodata.json that was fetched."""
 
-    def __init__(self, snapshot: Snapshot, known: KnownSubdir) -> None:
+    def __init__(self, source: Source, snapshot: Snapshot, known: KnownSubdir) -> None:
+        self._origin = source
         self._snapshot = snapshot
         self.known = known
         self.refused: Sequence[RefusedRecord] = ()
@@ -252,6 +270,10 @@ class SnapshotSubdir:
         return dict(self._snapshot.digests())
 
     def read(self, names: Sequence[str], listed: Listed) -> None:
-        for start in range(0, len(names), NAMES_AT_ONCE):
-            for shard in self._snapshot.files_of(names[start : start + NAMES_AT_ONCE]):
+        for name in names:
+            try:
+                shard = self._snapshot.files(name)
+            except PackhouseError as error:
+                self._origin.fail(f"{self._snapshot.subdir}/{name}", error)
+            else:
                 listed(shard)

@@ -14,7 +14,7 @@ from rattler import MatchSpec, PackageRecord
 
 from packhouse.domain.mirrors import Filtered
 from packhouse.errors import Invalid
-from packhouse.formats.conda.match_specs import package_record, parse_dependency
+from packhouse.formats.conda.match_specs import matches, package_record, parse_dependency
 from packhouse.formats.conda.mirror_filter import MirrorFilter
 from packhouse.formats.conda.upstream.subdirs import NOARCH
 
@@ -119,7 +119,7 @@ class _Record:
     def satisfies(self, spec: MatchSpec) -> bool:
         if self._made is None:
             self._made = package_record({"build_number": 0, **self._matched})
-        return self._made is not None and spec.matches(self._made)
+        return self._made is not None and matches(spec, self._made)
 
     def shrink(self) -> None:
         """Forget rattler's form of the record, which is large and soon made again."""

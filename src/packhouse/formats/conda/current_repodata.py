@@ -13,7 +13,7 @@ import orjson
 from rattler import BuildString, MatchSpec, PackageRecord
 
 from packhouse.errors import Invalid
-from packhouse.formats.conda.match_specs import parse_dependency
+from packhouse.formats.conda.match_specs import matches, parse_dependency
 from packhouse.formats.conda.repodata import IndexRow, is_v3
 from packhouse.formats.conda.versions import version_order
 
@@ -64,7 +64,7 @@ class _Candidate:
         if self._record is None:  # few candidates are ever asked
             build = BuildString.new_unchecked(self.build)
             self._record = PackageRecord(self.name, self.version, build, self.build_number, self.subdir)
-        return spec.matches(self._record)
+        return matches(spec, self._record)
 
 
 class _Selection:

@@ -9,6 +9,7 @@ from rattler import Version
 from rattler.exceptions import InvalidVersionError
 
 from packhouse.errors import InvalidPackage
+from packhouse.formats.conda.panics import Panicked, panics_as_errors
 from packhouse.formats.conda.versions import VERSIONS_REMEMBERED
 
 Extension: TypeAlias = Literal[".conda", ".tar.bz2"]
@@ -102,7 +103,8 @@ def _require_comparable(filename: str, version: str) -> None:
 @lru_cache(maxsize=VERSIONS_REMEMBERED)
 def _fault_of(version: str) -> str | None:
     try:
-        Version(version)
-    except InvalidVersionError as error:
+        with panics_as_errors:
+            Version(version)
+    except (InvalidVersionError, Panicked) as error:
         return str(error)
     return None

@@ -16,6 +16,7 @@ from rattler.exceptions import (
 )
 
 from packhouse.errors import Invalid
+from packhouse.formats.conda.panics import Panicked, panics_as_errors
 
 LONGEST_SPEC = 500
 """Characters. rattler's parser recurses: 10,000 brackets, which an upstream may send, end the process."""
@@ -24,6 +25,10 @@ SPECS_REMEMBERED = 50_000
 
 _FORMS = 'Write a name, "name=1.2", "name==1.2.3", "name>=1.2,<2", "name=1.2=build*" or "name*".'
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
+_UNREADABLE = (
+    *(InvalidVersionError, InvalidPackageNameError, Panicked),
+    *(KeyError, TypeError, ValueError, OverflowError),
+)
 _UNANSWERABLE = frozenset({"channel", "namespace", "url", "fn", "extras", "when"})
 """What a spec may ask, but no record of one upstream's index can answer."""
 
@@ -40,8 +45,9 @@ def _parse(text: str, *, exact_names_only: bool) -> MatchSpec:
     if len(text) > LONGEST_SPEC:
         raise Invalid(f"'{text[:40]}…' is longer than {LONGEST_SPEC} characters, the most for a MatchSpec.")
     try:
-        return MatchSpec(text, exact_names_only=exact_names_only)
-    except InvalidMatchSpecError as error:
+        with panics_as_errors:
+            return MatchSpec(text, exact_names_only=exact_names_only)
+    except (InvalidMatchSpecError, Panicked) as error:
         reason = str(error).partition("\n")[0]
         raise Invalid(f"'{text}' is no MatchSpec: {reason}. {_FORMS}") from error
 
@@ -49,22 +55,32 @@ def _parse(text: str, *, exact_names_only: bool) -> MatchSpec:
 def package_record(record: Mapping[str, Any]) -> PackageRecord | None:
     """What MatchSpecs look at; None for a record that no client can read (its version, above all)."""
     try:
-        made = PackageRecord(
-            record["name"],
-            record["version"],
-            BuildString.new_unchecked(record["build"]),
-            record["build_number"],
-            record.get("subdir") or "",
-            md5=_digest(record.get("md5")),
-            sha256=_digest(record.get("sha256")),
-            license=record.get("license"),
-            license_family=record.get("license_family"),
-            flags=record.get("flags"),
-        )
-        made.track_features = _words(record.get("track_features"))
-    except (InvalidVersionError, InvalidPackageNameError, KeyError, TypeError, ValueError, OverflowError):
+        with panics_as_errors:
+            made = PackageRecord(
+                record["name"],
+                record["version"],
+                BuildString.new_unchecked(record["build"]),
+                record["build_number"],
+                record.get("subdir") or "",
+                md5=_digest(record.get("md5")),
+                sha256=_digest(record.get("sha256")),
+                license=record.get("license"),
+                license_family=record.get("license_family"),
+                flags=record.get("flags"),
+            )
+            made.track_features = _words(record.get("track_features"))
+    except _UNREADABLE:
         return None
     return made
+
+
+def matches(spec: MatchSpec, record: PackageRecord) -> bool:
+    """As rattler's own; nothing matches a spec that it cannot work with."""
+    try:
+        with panics_as_errors:
+            return spec.matches(record)
+    except Panicked:
+        return False
 
 
 def is_readable(record: Mapping[str, Any]) -> bool:
@@ -110,18 +126,19 @@ class _Spec:
     def names(self, name: str) -> bool:
         """Whether the part of the spec that is the name matches."""
         nameless = package_record({"name": name, "version": "0", "build": "", "build_number": 0})
-        return nameless is not None and self._pattern.matches(nameless)
+        return nameless is not None and matches(self._pattern, nameless)
 
     def matches(self, record: PackageRecord, subdir: str) -> bool:
         # rattler's `matches` leaves the subdir to whoever chose the records.
         wanted = self._spec.subdir
-        return (wanted is None or fnmatchcase(subdir, wanted)) and self._spec.matches(record)
+        return (wanted is None or fnmatchcase(subdir, wanted)) and matches(self._spec, record)
 
 
 def _canonical(text: str, spec: MatchSpec) -> str:
     try:
-        return spec.to_canonical_string()
-    except CanonicalMatchSpecError as error:
+        with panics_as_errors:
+            return spec.to_canonical_string()
+    except (CanonicalMatchSpecError, Panicked) as error:
         raise Invalid(f"'{text}' is no MatchSpec that can be kept: {error}. {_FORMS}") from error
 
 

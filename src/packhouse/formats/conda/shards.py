@@ -116,22 +116,31 @@ class ShardIndex:
 
 def read_shard(body: bytes, max_output_size: int = LARGEST_SHARD) -> dict[str, Any]:
     """Raises TooLarge beyond `max_output_size` bytes of content, Invalid if this is no such document."""
-    return unpacked(body, max_output_size, {"packages": dict, "packages.conda": dict})
+    return _unpacked(body, max_output_size, {"packages": dict, "packages.conda": dict})
 
 
 def read_shard_index(body: bytes, max_output_size: int = LARGEST_SHARD_INDEX) -> dict[str, Any]:
     """Raises TooLarge beyond `max_output_size` bytes of content, Invalid if this is no such document."""
-    return unpacked(body, max_output_size, {"info": dict, "shards": dict, "version": int})
+    return _unpacked(body, max_output_size, {"info": dict, "shards": dict, "version": int})
 
 
-def unpacked(body: bytes, limit: int, wanted: Mapping[str, type]) -> dict[str, Any]:
-    """The map of a shard or an index, which has a key of each type `wanted`.
-
-    Raises TooLarge beyond `limit` bytes of content, Invalid if this is no such document.
-    """
+def content_of(body: bytes, limit: int) -> bytes:
+    """Decompressed. Raises TooLarge beyond `limit` bytes, Invalid if this is no zstd."""
     try:
-        document = msgpack.unpackb(_decompressed(body, limit))
-    except (zstandard.ZstdError, ValueError, msgpack.UnpackException) as error:
+        # The library heeds its own limit only where the frame does not tell the size.
+        if zstandard.frame_content_size(body) > limit:
+            size = zstandard.frame_content_size(body)
+            raise TooLarge(f"{size} bytes of content; at most {limit} are read")
+        return _kept.decompressor.decompress(body, max_output_size=limit)
+    except zstandard.ZstdError as error:
+        raise Invalid(f"not zstd-compressed msgpack: {error}") from error
+
+
+def _unpacked(body: bytes, limit: int, wanted: Mapping[str, type]) -> dict[str, Any]:
+    """The map of a shard or an index of our own, which has a key of each type `wanted`."""
+    try:
+        document = msgpack.unpackb(content_of(body, limit))
+    except (ValueError, msgpack.UnpackException) as error:
         raise Invalid(f"not zstd-compressed msgpack: {error}") from error
     if not isinstance(document, dict):
         raise Invalid(f"expected a map, found {type(document).__name__}")
@@ -160,10 +169,3 @@ def _entry(name: str, digest: bytes) -> bytes:
 def _packed(value: object) -> bytes:
     packed: bytes = msgpack.packb(value)
     return packed
-
-
-def _decompressed(body: bytes, limit: int) -> bytes:
-    # The library heeds its own limit only where the frame does not tell the size.
-    if zstandard.frame_content_size(body) > limit:
-        raise TooLarge(f"{zstandard.frame_content_size(body)} bytes of content; at most {limit} are read")
-    return _kept.decompressor.decompress(body, max_output_size=limit)

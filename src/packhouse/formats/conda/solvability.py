@@ -25,6 +25,7 @@ from rattler.exceptions import SolverError
 
 from packhouse.formats.conda.closure import FileKey
 from packhouse.formats.conda.match_specs import SpecSet, is_readable, parse_dependency
+from packhouse.formats.conda.panics import Panicked, panics_as_errors
 from packhouse.formats.conda.upstream.subdirs import NOARCH
 
 TIME_LIMIT = timedelta(seconds=30)
@@ -94,11 +95,17 @@ async def _ask(
 
 async def _why_not(spec: str, platform: str, sources: Sequence[SparseRepoData]) -> str | None:
     try:
-        await solve_with_sparse_repodata(
-            [parse_dependency(spec)], sources, virtual_packages=virtual_packages(platform), timeout=TIME_LIMIT
-        )
+        with panics_as_errors:
+            await solve_with_sparse_repodata(
+                [parse_dependency(spec)],
+                sources,
+                virtual_packages=virtual_packages(platform),
+                timeout=TIME_LIMIT,
+            )
     except SolverError as error:
         return _shortened(str(error))
+    except Panicked as error:
+        return f"The solver fails: {error}."
     return None
 
 

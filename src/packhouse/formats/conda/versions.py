@@ -6,6 +6,8 @@ from typing import Any
 from rattler import Version
 from rattler.exceptions import InvalidVersionError
 
+from packhouse.formats.conda.panics import Panicked, panics_as_errors
+
 VERSIONS_REMEMBERED = 50_000
 
 
@@ -13,8 +15,9 @@ VERSIONS_REMEMBERED = 50_000
 def version_order(version: str) -> tuple[bool, Any]:
     """A key to sort versions by, as all conda clients do; a version that none can read comes first of all."""
     try:
-        return True, Version(version)
-    except InvalidVersionError:
+        with panics_as_errors:
+            return True, Version(version)
+    except (InvalidVersionError, Panicked):
         return False, version
 
 

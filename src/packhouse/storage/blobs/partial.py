@@ -102,6 +102,17 @@ class PartialFile:
             self._count(chunk)
 
 
+def remove_if_unheld(path: Path) -> bool:
+    """Removes a partial file that nobody holds; whoever opens it meanwhile begins with a new one."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        path.unlink()
+    return True
+
+
 def _opened(directory: Path, key: str) -> tuple[Path, BinaryIO]:
     path = directory / f"{key}{PARTIAL_SUFFIX}"
     while file := _locked(path):

@@ -1,9 +1,9 @@
 """Receives a file whose digest is not known yet: bytes go to disk and through the digests at once."""
 
 import hashlib
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
-from itertools import chain
 from pathlib import Path
 from time import time
 from types import TracebackType
@@ -13,8 +13,9 @@ from uuid import uuid4
 from packhouse.domain.artifacts import Digests
 from packhouse.errors import TooLarge
 from packhouse.storage.blobs.failures import full_storage_explained
-from packhouse.storage.blobs.partial import PARTIAL_SUFFIX
+from packhouse.storage.blobs.partial import PARTIAL_SUFFIX, remove_if_unheld
 
+PARTIAL_AGE = timedelta(days=3)
 _SUFFIX = ".spool"
 
 
@@ -71,16 +72,26 @@ class Spool:
 def remove_leftover_spools(directory: Path, older_than: timedelta) -> int:
     """Removes what killed processes left behind and returns how many files that were.
 
-    A file that is being written is young: each write renews its time.
+    A file that is being written is young: each write renews its time. Partial files stay for days, so that
+    a mirror that runs every night goes on with them, and as long as somebody holds them.
     """
-    limit = time() - older_than.total_seconds()
     removed = 0
-    for path in chain(directory.glob(f"*{_SUFFIX}"), directory.glob(f"*{PARTIAL_SUFFIX}")):
+    for path in _older(directory, _SUFFIX, older_than):
+        with suppress(FileNotFoundError):
+            path.unlink()
+            removed += 1
+    for path in _older(directory, PARTIAL_SUFFIX, max(older_than, PARTIAL_AGE)):
+        with suppress(FileNotFoundError):
+            removed += remove_if_unheld(path)
+    return removed
+
+
+def _older(directory: Path, suffix: str, age: timedelta) -> Iterator[Path]:
+    limit = time() - age.total_seconds()
+    for path in directory.glob(f"*{suffix}"):
         with suppress(FileNotFoundError):  # its process finished meanwhile
             if path.stat().st_mtime <= limit:
-                path.unlink()
-                removed += 1
-    return removed
+                yield path
 
 
 def _in_units(size: int) -> str:

@@ -68,6 +68,7 @@ entry = Table(
     Column("download_count", BigInteger, nullable=False, default=0),
     Column("is_served", Boolean, nullable=False, server_default=true()),
     Column("is_awaited", Boolean, nullable=False, server_default=false()),  # a mirror is to fetch its bytes
+    Column("has_bytes", Boolean, nullable=False, server_default=true()),  # false: they were never seen here
     Column("mirror_id", Id),  # which mirror brought it
     Column("vanished_at", Moment),  # since when the upstream lists it no longer
     UniqueConstraint("channel_id", "ckey"),

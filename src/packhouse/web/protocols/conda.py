@@ -21,14 +21,14 @@ from packhouse.actions.downloads import Downloads
 from packhouse.actions.mirrors.on_demand import OnDemand
 from packhouse.actions.packhouse import Packhouse
 from packhouse.domain.access import Actor
-from packhouse.domain.artifacts import Artifact
+from packhouse.domain.artifacts import Entry
 from packhouse.errors import Corrupt, NotFound, PackhouseError
 from packhouse.web.asgi import Receive, Scope, Send
 from packhouse.web.credentials import find_credential
 from packhouse.web.errors import envelope, error_body, headers_of, internal_error_body, status_of
 from packhouse.web.protocols.conda_urls import Target, content_path, parse_target
 from packhouse.web.protocols.content import Answer, UnsatisfiableRange, is_unmodified, wanted_range
-from packhouse.web.protocols.following import BrokenOff, send_while_it_comes
+from packhouse.web.protocols.following import BrokenOff, Left, send_while_it_comes
 from packhouse.web.protocols.resolve import Resolver
 from packhouse.web.request_log import ACTOR
 
@@ -77,7 +77,7 @@ class CondaApplication:
             await send(answer.not_modified)  # what most requests of all are, so it takes the shortest way
             await send(NO_BODY)
             return
-        await self._send(scope["method"], answer, if_none_match, wants or {}, send)
+        await self._send(scope["method"], answer, if_none_match, wants or {}, receive, send)
 
     async def _resolved(self, scope: Scope, credential: bytes) -> Answer:
         """One look-up an address at a time; whoever asks meanwhile waits for it, unless something changed since."""
@@ -122,7 +122,13 @@ class CondaApplication:
             self._weight -= _weight(*self._answers.popitem(last=False))
 
     async def _send(
-        self, method: str, answer: Answer, if_none_match: bytes | None, wants: dict[bytes, bytes], send: Send
+        self,
+        method: str,
+        answer: Answer,
+        if_none_match: bytes | None,
+        wants: dict[bytes, bytes],
+        receive: Receive,
+        send: Send,
     ) -> None:
         if method not in ("GET", "HEAD"):
             answer = refused_method(method)
@@ -132,18 +138,20 @@ class CondaApplication:
                 await send(NO_BODY)
                 return
             if answer.entry_id is not None and method == "GET":
-                await self._send_file(answer, wants, send)
+                await self._send_file(answer, wants, receive, send)
                 return
             if wants and method == "GET":
                 await self._send_range(answer, wants, send)
                 return
         await self._send_whole(method, answer, send)
 
-    async def _send_file(self, answer: Answer, wants: dict[bytes, bytes], send: Send) -> None:
+    async def _send_file(
+        self, answer: Answer, wants: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
         assert answer.entry_id is not None
         self._downloads.count(answer.entry_id)
         if answer.awaited is not None:
-            await self._send_awaited(answer, answer.awaited, wants, send)
+            await self._send_awaited(answer, answer.awaited, wants, receive, send)
             return
         if self._packhouse.settings.redirect_downloads and answer.sha256 is not None:
             url = self._packhouse.blobs.signed_url(answer.sha256, SIGNED_FOR)
@@ -153,21 +161,23 @@ class CondaApplication:
         await self._send_range(answer, wants, send)
 
     async def _send_awaited(
-        self, answer: Answer, artifact: Artifact, wants: dict[bytes, bytes], send: Send
+        self, answer: Answer, entry: Entry, wants: dict[bytes, bytes], receive: Receive, send: Send
     ) -> None:
         """Have the file fetched, and pass it on while it comes; a part of it only once all is here."""
         try:
             loop = asyncio.get_running_loop()
-            fetching = await loop.run_in_executor(self._threads, self._on_demand.fetch, artifact)
+            fetching = await loop.run_in_executor(self._threads, self._on_demand.fetch, entry)
             is_whole = fetching is not None and b"range" not in wants
             if fetching is not None:
-                await send_while_it_comes(fetching, answer, send, whole=is_whole)
+                await send_while_it_comes(fetching, answer, receive, send, whole=is_whole)
         except PackhouseError as error:
             await self._send_whole("GET", refusal(error), send)
             return
         except BrokenOff as error:
             # To return before all was sent breaks off the connection; an exception would be logged as our fault.
-            log.warning("file_broken_off", file=artifact.ckey, reason=str(error))
+            log.warning("file_broken_off", file=entry.artifact.ckey, reason=str(error))
+            return
+        except Left:
             return
         if not is_whole:
             here = await loop.run_in_executor(self._threads, self._resolver.file_here, answer)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from email.utils import formatdate, parsedate_to_datetime
 
-from packhouse.domain.artifacts import Artifact
+from packhouse.domain.artifacts import Entry
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -28,7 +28,7 @@ class Answer:
     etag: bytes = b""
     modified: int = 0
     entry_id: int | None = None
-    awaited: Artifact | None = None
+    awaited: Entry | None = None
     """A file whose bytes a mirror fetches when it is asked for."""
     actor: str = ""
     headers: Headers = field(default_factory=list)

@@ -14,7 +14,7 @@ from packhouse.errors import Corrupt, NotFound
 from packhouse.formats.conda.channeldata import write_channeldata
 from packhouse.formats.conda.repodata import compress, write_repodata
 from packhouse.formats.conda.run_exports import write_run_exports
-from packhouse.storage import channels, documents, entries, mirror_entries, shards
+from packhouse.storage import channels, documents, entries, shards
 from packhouse.storage.documents import Document
 from packhouse.web.protocols.conda_urls import ROOT, Target
 from packhouse.web.protocols.content import (
@@ -105,9 +105,9 @@ class Resolver:
             raise _not_found(target)
         digests = entry.artifact.digests
         modified = int(entry.added_at.timestamp())
-        if entry.artifact.mirror_id is not None and not mirror_entries.here(connection, [digests.sha256]):
+        if not entry.has_bytes:
             answer = _answer(digests.sha256, digests.size, modified, None)
-            answer.awaited = entry.artifact
+            answer.awaited = entry
         else:
             answer = self._blob(digests.sha256, digests.size, modified)
         answer.entry_id = entry.id

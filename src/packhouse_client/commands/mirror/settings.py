@@ -129,9 +129,10 @@ def _proxy(text: str) -> Document:
     if not url:
         return {"proxy": None}
     parts = _parts("--proxy", url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:
         raise WrongUsage(
-            "The --proxy is no address: write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT."
+            "The --proxy is no address: write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, "
+            "with %23 for '#' in the password."
         )
     return {"proxy": url}
 
@@ -141,7 +142,8 @@ def _parts(option: str, url: str) -> Any:
         parts = urlsplit(url)
         _ = parts.port  # raises for one that is no number
     except ValueError as error:
-        raise WrongUsage(f"The {option} is no address: {error}.") from error
+        # What the error tells may be a part of a password.
+        raise WrongUsage(f"The {option} is no address: its host or port cannot be read.") from error
     return parts
 
 

@@ -237,3 +237,11 @@ def test_any_record_is_either_refused_or_readable(fields: dict[str, Any]) -> Non
         return
     assert orjson.loads(with_indexed_timestamp(file.body, file.splice, 7))["indexed_timestamp"] == 7
     assert upstream_file(SUBDIR, FILENAME, file.record, section=1, run_exports=file.run_exports) == file
+
+
+def test_refusal_shows_no_control_characters_of_the_upstream() -> None:
+    refused = RefusedRecord("evil\0\x1b[31m.conda", "its 'name' is\n\ud800")
+
+    assert refused.filename == "evil\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}[31m.conda"
+    assert refused.reason == "its 'name' is\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"
+    assert refused.message.isprintable()

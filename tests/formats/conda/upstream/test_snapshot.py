@@ -63,7 +63,7 @@ def test_names_come_in_order_and_files_by_name(take: Take) -> None:
         "zlib-1.3-h1_0.conda",
         "zlib-1.3-h1_0.tar.bz2",
     ]
-    assert [found.name for found in snapshot.files_of(["zlib", "numpy"])] == ["zlib", "numpy"]
+    assert [found.name for found in map(snapshot.files, ["zlib", "numpy"])] == ["zlib", "numpy"]
     assert snapshot.count() == 3
 
 
@@ -211,14 +211,14 @@ def test_record_nested_too_deep_costs_no_other(take: Take) -> None:
     assert (len(found.files), len(found.refused)) == (1, 1)
 
 
-def test_name_with_more_records_than_a_shard_can_hold_costs_no_other(take: Take) -> None:
+def test_name_with_more_records_than_a_shard_can_hold_is_too_large_and_costs_no_other(take: Take) -> None:
     long = "x" * (LARGEST_SHARD // 4)
     records = {f"zlib-{minor}-h1_0.conda": record(version=str(minor), summary=long) for minor in range(4)}
 
     snapshot = take(repodata(conda=records | {"six-1.3-h1_0.conda": record("six")}))
 
-    assert [refused.filename for refused in snapshot.files("zlib").refused] == ["zlib"]
-    assert snapshot.files("zlib").files == []
+    with pytest.raises(TooLarge, match="linux-64: the records of 'zlib'"):
+        snapshot.files("zlib")
     assert len(snapshot.files("six").files) == 1
 
 
@@ -290,9 +290,7 @@ def test_broken_document_is_refused_by_its_address_and_leaves_nothing(body: byte
 def test_garbage_is_refused_and_leaves_nothing(path: Path, body: bytes) -> None:
     for content in (body, b'{"packages":' + body, zstandard.compress(body)):
         with suppress(Invalid), write_snapshot(io.BytesIO(content), path, SUBDIR, INDEX_URL) as snapshot:
-            assert all(
-                found.files == [] for found in snapshot.files_of([name for name, _ in snapshot.digests()])
-            )
+            assert all(snapshot.files(name).files == [] for name in [name for name, _ in snapshot.digests()])
     assert list(path.parent.iterdir()) == []
 
 
@@ -347,7 +345,7 @@ def test_real_document_is_read(
     plain = json.loads(zstandard.ZstdDecompressor().stream_reader(packed).read())
     snapshot = take(packed, subdir)
 
-    shards = list(snapshot.files_of([name for name, _ in snapshot.digests()]))
+    shards = [snapshot.files(name) for name in [name for name, _ in snapshot.digests()]]
 
     files = [file for found in shards for file in found.files]
     listed = plain.get("packages", {}) | plain.get("packages.conda", {})

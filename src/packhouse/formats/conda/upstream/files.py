@@ -32,9 +32,9 @@ class RefusedRecord(Invalid):
     """One record that cannot be taken; its neighbours can."""
 
     def __init__(self, filename: str, reason: str) -> None:
-        self.filename = filename[:MAX_FILENAME]
-        self.reason = reason
-        super().__init__(f"{self.filename}: {reason}")
+        self.filename = _printable(filename[:MAX_FILENAME])
+        self.reason = _printable(reason)
+        super().__init__(f"{self.filename}: {self.reason}")
 
 
 class UpstreamFile(NamedTuple):
@@ -209,6 +209,15 @@ def run_exports_json(told: object) -> bytes:
     known = {kind: told[kind] for kind in RUN_EXPORT_KINDS if kind in told}
     body = compact(known) if all(map(is_texts, known.values())) else _NUL
     return b"" if _NUL in body else body
+
+
+def _printable(text: str) -> str:
+    """What an upstream wrote, for terminals and databases: neither is to meet its control characters."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
 
 
 def _short(value: object) -> str:

@@ -1,13 +1,14 @@
 """An upstream's sharded repodata (CEP 16), and the files of one package however they were listed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from packhouse.domain.sections import Section
 from packhouse.errors import Invalid
 from packhouse.formats.conda.filename import is_name, is_subdir, name_within
-from packhouse.formats.conda.shards import LARGEST_SHARD, LARGEST_SHARD_INDEX, unpacked
 from packhouse.formats.conda.upstream.files import WHEELS, RefusedRecord, UpstreamFile, upstream_file
+from packhouse.formats.conda.upstream.packed import unpack_index, unpack_shard
 from packhouse.formats.conda.upstream.urls import folder_url
 
 NEWEST_INDEX_VERSION = 1
@@ -58,11 +59,13 @@ class Listed(NamedTuple):
 
 def read_index(body: bytes, url: str) -> UpstreamIndex:
     """Raises Invalid, and TooLarge beyond 128 MiB of content; either names the document by its URL."""
-    document = _unpacked(body, LARGEST_SHARD_INDEX, {"info": dict, "shards": dict}, url)
+    with _named(url):
+        document = unpack_index(body)
+        _check_types(document, {"info": dict, "shards": dict})
     version = document.get("version", NEWEST_INDEX_VERSION)  # some builds of conda-index leave it out
     if version != NEWEST_INDEX_VERSION:
         raise Invalid(
-            f"{url}: it is sharded repodata of version {str(version)[:20]}; only 1 is known (CEP 16)"
+            f"{url}: it is sharded repodata of version {str(version)[:20]!r}; only 1 is known (CEP 16)"
         )
     info = document["info"]
     subdir = info.get("subdir")
@@ -78,7 +81,8 @@ def read_index(body: bytes, url: str) -> UpstreamIndex:
 def read_shard(body: bytes, subdir: str, name: str) -> UpstreamShard:
     """Raises Invalid, and TooLarge beyond 16 MiB of content; either names the shard by its package."""
     where = f"the shard of {name!r} in {subdir}"
-    shard = _unpacked(body, LARGEST_SHARD, {}, where)
+    with _named(where):
+        shard = unpack_shard(body)
     return assemble(subdir, name, _listed(shard, where), _filenames(shard.get("removed")))
 
 
@@ -102,7 +106,7 @@ def assemble(subdir: str, name: str, listed: Iterable[Listed], removed: list[str
                 raise RefusedRecord(filename, f"it is listed under the name {name!r}")
             files[filename] = file
         except RefusedRecord as refusal:
-            refused.append(refusal)
+            refused.append(refusal.with_traceback(None))  # which would keep all that was read alive
     return UpstreamShard(name, list(files.values()), refused, removed)
 
 
@@ -115,11 +119,18 @@ def _by_filename(listed: Listed) -> tuple[str, int]:
     return listed.filename, listed.section
 
 
-def _unpacked(body: bytes, limit: int, wanted: Mapping[str, type], where: str) -> dict[str, Any]:
+@contextmanager
+def _named(where: str) -> Iterator[None]:
     try:
-        return unpacked(body, limit, wanted)
+        yield
     except Invalid as error:
         raise type(error)(f"{where}: {error.message}") from error
+
+
+def _check_types(document: Mapping[str, Any], wanted: Mapping[str, type]) -> None:
+    for key, kind in wanted.items():
+        if not isinstance(document.get(key), kind):
+            raise Invalid(f"the map has no {key!r} of type {kind.__name__}")
 
 
 def _fault(name: object, digest: object) -> str | None:

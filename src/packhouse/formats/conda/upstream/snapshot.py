@@ -5,7 +5,7 @@ It is read as a stream into a temporary SQLite file, and then asked name by name
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
@@ -15,12 +15,12 @@ from typing import Any, BinaryIO, Self
 
 import orjson
 
-from packhouse.errors import Invalid, StorageFull
+from packhouse.errors import Invalid, StorageFull, TooLarge
 from packhouse.formats.conda.records import compact
 from packhouse.formats.conda.shards import LARGEST_SHARD
 from packhouse.formats.conda.upstream.decompression import LARGEST_DOCUMENT, decompressed
 from packhouse.formats.conda.upstream.documents import read_repodata, read_run_exports
-from packhouse.formats.conda.upstream.files import RefusedRecord, run_exports_json
+from packhouse.formats.conda.upstream.files import run_exports_json
 from packhouse.formats.conda.upstream.json_stream import JsonStream
 from packhouse.formats.conda.upstream.shards import Listed, UpstreamShard, assemble, group_of
 from packhouse.formats.conda.upstream.urls import folder_url
@@ -109,20 +109,19 @@ class Snapshot:
     def files(self, name: str) -> UpstreamShard:
         """What is listed under a name; nothing for one that is not there.
 
-        Of a name whose records would make a shard larger than clients read, nothing is taken.
+        Raises TooLarge for a name whose records would make a shard larger than clients read.
         """
         listed: list[Listed] = []
         left = LARGEST_SHARD
         for section, filename, body, run_exports, is_signed in self._database.execute(_RECORDS, (name,)):
             left -= len(body)
             if left < 0:
-                refusal = RefusedRecord(name, f"its records take more than {LARGEST_SHARD} bytes")
-                return UpstreamShard(name, [], [refusal], [])
+                raise TooLarge(
+                    f"{self._subdir}: the records of {name!r} take more than {LARGEST_SHARD} bytes, "
+                    "the most that clients read of one name"
+                )
             listed.append(Listed(section, filename, orjson.loads(body), run_exports or b"", bool(is_signed)))
         return assemble(self._subdir, name, listed, self._removed(name))
-
-    def files_of(self, names: Sequence[str]) -> Iterator[UpstreamShard]:
-        return map(self.files, names)
 
     def add_run_exports(self, source: BinaryIO, url: str, limit: int = LARGEST_DOCUMENT) -> None:
         """Read the `run_exports.json` beside the index, compressed or not; it replaces what an earlier one told.

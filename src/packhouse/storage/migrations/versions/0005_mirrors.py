@@ -46,6 +46,7 @@ def _tell_records_of_the_same_bytes_apart() -> None:
 def _let_entries_await_their_bytes() -> None:
     op.add_column("entry", sa.Column("is_served", sa.Boolean(), nullable=False, server_default=sa.true()))
     op.add_column("entry", sa.Column("is_awaited", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("entry", sa.Column("has_bytes", sa.Boolean(), nullable=False, server_default=sa.true()))
     op.add_column("entry", sa.Column("mirror_id", ID, nullable=True))
     op.add_column("entry", sa.Column("vanished_at", MOMENT, nullable=True))
     awaited = sa.column("is_awaited").is_(True)
