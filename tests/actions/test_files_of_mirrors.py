@@ -14,11 +14,13 @@ import pytest
 from packhouse.actions.channels import delete_channel
 from packhouse.actions.check import check
 from packhouse.actions.mirrors.fetch_files import fetch_some
+from packhouse.actions.mirrors.on_demand import OnDemand
 from packhouse.actions.mirrors.runs import ask_for_run, take_run
 from packhouse.actions.mirrors.work import working
 from packhouse.actions.packhouse import Packhouse, utc_now
 from packhouse.actions.sweep import sweep
 from packhouse.domain.artifacts import Digests
+from packhouse.domain.channels import Privacy
 from packhouse.domain.mirror_runs import Trigger
 from packhouse.domain.mirrors import MirrorMode
 from packhouse.errors import Stopped
@@ -34,6 +36,7 @@ from tests.actions.mirrored import (
     artifact_of,
     ask_for_file,
     counts,
+    entry_of,
     mirroring,
     run_mirror,
     the_mirror,
@@ -95,11 +98,34 @@ def test_publishing_what_was_never_fetched_brings_its_bytes(passive: House) -> N
     assert_all_agrees(passive)
 
 
-def test_publishing_the_same_bytes_elsewhere_brings_them_to_the_mirror(passive: House) -> None:
+def test_bytes_published_in_a_public_channel_are_the_mirrors_at_the_first_request(
+    passive: House, upstream: Upstream
+) -> None:
     passive.channel("other")
     passive.publish("other", "plain")
+    assert counts(passive, "data") == (0, 2)
+    (upstream.folder / PLAIN).unlink()
+    assert OnDemand(passive.packhouse).fetch(entry_of(passive, "data", PLAIN)) is None
     assert counts(passive, "data") == (1, 1)
+    assert_all_agrees(passive)
+
+
+def test_bytes_that_a_mirror_has_from_another_channel_stay_when_they_are_removed_there(
+    passive: House,
+) -> None:
+    passive.channel("other")
+    passive.publish("other", "plain")
+    OnDemand(passive.packhouse).fetch(entry_of(passive, "data", PLAIN))
     passive.remove("other", "plain")
+    sweep(replace(passive.packhouse, clock=lambda: utc_now() + timedelta(days=1)))
+    assert counts(passive, "data") == (1, 1)
+    assert_all_agrees(passive)
+
+
+def test_bytes_published_in_a_private_channel_are_fetched_by_the_mirror_itself(passive: House) -> None:
+    passive.channel("other", privacy=Privacy.PRIVATE)
+    passive.publish("other", "plain")
+    ask_for_file(passive, "data", PLAIN)  # which fails unless a transfer begins
     assert counts(passive, "data") == (1, 1)
     assert_all_agrees(passive)
 

@@ -78,9 +78,10 @@ def test_passive_mirror_has_what_an_active_one_fetched(
     mirrors.run("data")
     mirrors.mirror("other", upstream.url, mode="active")
     mirrors.run("other")
-    assert mirrors.counts("data") == {"active": 34}
+    assert mirrors.counts("data") == {"passive": 34}  # each file is taken when it is asked for
     upstream.stop_listening()
     assert mirrors.file("data", PIP) == (upstream.folder / PIP).read_bytes()
+    assert mirrors.counts("data") == {"active": 1, "passive": 33}
     assert mirrors.faults() == []
 
 

@@ -70,7 +70,8 @@ def test_private_bytes_are_not_served_by_a_passive_mirror_whose_upstream_has_oth
     upstream.misbehave(f"/{FILE}", other_bytes())
     mirror(any_mirrors, upstream)
     answer = any_mirrors.get(f"/api/repo/data/{FILE}")
-    assert len(answer.body) < int(answer.headers["content-length"])  # the connection was broken off
+    is_broken_off = len(answer.body) < int(answer.headers["content-length"])
+    assert is_broken_off or answer.status == 502
     assert any_mirrors.counts("data") == {"passive": 1}
     assert any_mirrors.faults() == []
 

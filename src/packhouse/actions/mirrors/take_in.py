@@ -182,9 +182,8 @@ class _TakingIn:
             changed=sum(one.is_shown_otherwise for one in difference.replaced),
             removed=len(self._served_before()) + len(self._withdrawn()),
             vanished=difference.vanished,
-            refused=len(refused),
+            refused=mirror_runs.refuse(self._connection, self._run.id, refused),
         )
-        mirror_runs.refuse(self._connection, self._run.id, refused)
         mirror_runs.count(self._connection, self._run.id, tally)
         self._count_files()
 

@@ -8,7 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from packhouse.actions.mirrors.preview import preview_mirror
 from packhouse.actions.mirrors.runs import restart_mirror, stop_mirror
-from packhouse.actions.mirrors.specify import Contents, create_mirror, delete_mirror, update_mirror
+from packhouse.actions.mirrors.specify import (
+    Contents,
+    create_mirror,
+    delete_mirror,
+    require_edit,
+    update_mirror,
+)
 from packhouse.actions.packhouse import Packhouse
 from packhouse.domain.access import Actor, Permission, may, require
 from packhouse.domain.mirrors import Filters, Mirror, MirrorMode, MirrorType, OnVanished, Specification
@@ -124,6 +130,7 @@ def create(
     dry_run: DryRun = False,
 ) -> dict[str, Any]:
     """Add a mirror, or only tell what it would bring."""
+    require_edit(packhouse, actor, path)  # who may not is told so, and nothing of what he said
     specification = body.specification()
     if dry_run:
         response.status_code = 200
