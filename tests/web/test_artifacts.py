@@ -28,7 +28,7 @@ PACKAGE_KEYS = {
 }
 FILE_KEYS = {
     *("ckey", "name", "family", "type", "channel", "subchannel", "metadata", "signatures", "created_at"),
-    *("updated_at", "state", "size", "download_count", "url", "cve_status", "cve_score"),
+    *("updated_at", "state", "vanished_at", "size", "download_count", "url", "cve_status", "cve_score"),
 }
 
 
@@ -187,6 +187,7 @@ def test_file_is_listed_with_every_key_that_clients_read(house: House, root: str
         "metadata": {"about.json": ABOUT, "index.json": record, "repodata_record.json": record},
         "signatures": None,
         "state": "active",
+        "vanished_at": None,
         "size": len(data),
         "download_count": 0,
         "url": "http://packhouse.test/api/repo/tools/stage/noarch/demo-1.0-0.conda",
